@@ -1,0 +1,30 @@
+# What a developer or an operator runs from a checkout. Needs Python 3.11+ with venv, and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.ready
+
+.PHONY: help setup demo test check interop test-root fuzz bench clean
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv with everything the other targets need
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995
+	$(BIN)/python -m tools.demo
+
+test: setup ## the tests that need no privilege and no other program
+	$(BIN)/python -m pytest
+
+check: setup ## lint, formatting, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove what setup and the demo made
+	rm -rf $(VENV) .demo .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Who may log in: credentials, password schemes, SASL mechanisms, throttling. Blocking code; knows no Twisted."""

@@ -1,0 +1,1 @@
+"""The POP3 service: a pure protocol core and its Twisted shell."""

@@ -1,0 +1,1 @@
+"""Mailboxes, the directory of users, and every durable write. Blocking code; never imports Twisted."""

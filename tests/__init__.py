@@ -1,0 +1,1 @@
+"""Tests of mailspool; see CONTRIBUTING.md for what lies where."""
