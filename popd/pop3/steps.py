@@ -58,8 +58,9 @@ class RpopLogin:
 
 @dataclass(frozen=True, slots=True)
 class SaslStart:
-    """AUTH (RFC 5034). ``initial`` is decoded; None if the client sent none. Ends with ``sasl_challenge``, ``logged_in``
-    or ``refused``.
+    """AUTH (RFC 5034). ``initial`` is decoded, None if the client sent none.
+
+    Ends with ``sasl_challenge``, ``logged_in`` or ``refused``.
     """
 
     mechanism: str
@@ -166,8 +167,8 @@ class Refusal:
 class SessionPolicy:
     """What this connection may do: fixed when it is made, but for TLS.
 
-    ``mechanisms_cleartext`` and ``mechanisms_tls`` are SASL names in the order to announce. ``last``, ``rpop``, ``xmit``
-    switch historic commands on; a command switched off is an unknown command. ``login_delay_seconds`` and
+    ``mechanisms_cleartext`` and ``mechanisms_tls`` are SASL names in the order to announce. ``last``, ``rpop`` and
+    ``xmit`` switch historic commands on; a command switched off is an unknown command. ``login_delay_seconds`` and
     ``expire_days`` are announced when not None (RFC 2449 sections 6.5, 6.7; expire_days -1 means NEVER).
     ``timestamp`` is the APOP time stamp with its angle brackets, None where APOP is not offered.
     """
