@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995
-	$(BIN)/python -m tools.demo
+	$(BIN)/python -m demo
 
 test: setup ## the tests that need no privilege and no other program
 	$(BIN)/python -m pytest
