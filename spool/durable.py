@@ -1,0 +1,309 @@
+"""The one place where the spool makes, moves and removes files.
+
+**Instants.** A file's octets are on disk once the file is synced; its name, its move or its removal once the directory
+is synced. Each function says which of the two it has done when it returns. Of changes not synced, a crash may keep or
+lose any, in any order.
+
+**Errors.** The functions raise the ``OSError`` of the system call that failed, because only the caller knows what a
+``FileExistsError`` or a missing file means there. What a caller has no meaning for, it lets ``storage_errors`` turn
+into the ``SpoolError`` it is: once, around the whole operation.
+
+Every system call is made as ``os.<name>``, so that the crash tests can put a counting ``os`` in this module.
+"""
+
+# ruff: noqa: PTH (pathlib makes its system calls where the crash tests would not count them)
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from spool.errors import MailboxUnavailableError, StorageFullError
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Nobody's planted link is followed, and nobody's planted FIFO blocks us: O_NONBLOCK means nothing for regular files.
+_SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` of the block into the ``SpoolError`` it means for the mailbox at ``path``.
+
+    Raises:
+        StorageFullError: no space or no quota left.
+        MailboxUnavailableError: any other ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = StorageFullError if error.errno in _NO_ROOM else MailboxUnavailableError
+        raise kind(f"{path}: {error}") from error
+
+
+# -- directories ------------------------------------------------------------------------------------------------------
+
+
+def sync_directory(path: Path) -> None:
+    """Make every change of names in a directory durable.
+
+    Holds when it returns: whatever was created, renamed into, out of, or removed from ``path`` before is on disk.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path, *, mode: int = 0o700, owner: tuple[int, int] | None = None) -> None:
+    """Make one directory with exactly this mode, whatever the umask, and with this ``(uid, gid)``.
+
+    Holds when it returns: the directory and its name are on disk. A crash before that may leave no directory, or one
+    with a narrower mode and our own uid.
+
+    Raises:
+        FileExistsError: the name is taken, by whatever.
+    """
+    os.mkdir(path, mode & 0o700)
+    descriptor = os.open(path, _DIRECTORY)
+    try:
+        _set_attributes(descriptor, mode, owner)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)
+
+
+def remove_tree(path: Path) -> bool:
+    """Remove a directory and all it holds, without following a symbolic link anywhere.
+
+    Holds when it returns. A crash before that leaves a part of the tree; running it again removes the rest.
+
+    Returns:
+        False if there was no such directory.
+    """
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _remove_directory(parent, path.name)
+        os.fsync(parent)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(parent)
+    return True
+
+
+def _remove_directory(parent: int, name: str) -> None:
+    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        with os.scandir(descriptor) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for entry_name, is_directory in found:
+            if is_directory:
+                _remove_directory(descriptor, entry_name)
+            else:
+                os.unlink(entry_name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)
+
+
+# -- whole files ------------------------------------------------------------------------------------------------------
+
+
+def create_file(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> int:
+    """Create a file that must not exist, with all of ``pieces`` in it; the umask narrows ``mode``.
+
+    When it returns the octets are on disk; the name is not until the caller syncs the directory. When it fails, or
+    ``pieces`` does, the file is removed. A crash before it returns may leave a file that holds anything.
+
+    Returns:
+        The octets written.
+
+    Raises:
+        FileExistsError: the name is taken, by whatever; nothing was touched.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, mode)
+    try:
+        return _fill(descriptor, pieces)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(
+    path: Path, pieces: Iterable[bytes], *, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
+    """Put a file with exactly this content, mode and ``(uid, gid)`` in the place of ``path``, or where nothing was.
+
+    Readers see the old file or the new one, each whole. Holds when it returns. A crash before that leaves the old or
+    the new one, and may leave a file ``.NAME.RANDOM.new`` beside it, which nobody reads.
+    """
+    temporary = _temporary_name(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
+    try:
+        try:
+            _set_attributes(descriptor, mode, owner)
+            _fill(descriptor, pieces)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_directory(path.parent)
+
+
+def make_symlink(path: Path, target: str) -> None:
+    """Put a symbolic link to ``target`` in the place of ``path``, which is a link or nothing.
+
+    Holds when it returns. A crash before that leaves what was there or the new link, and may leave a link
+    ``.NAME.RANDOM.new`` beside it.
+    """
+    temporary = _temporary_name(path)
+    os.symlink(target, temporary)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_directory(path.parent)
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name. Holds from the caller's sync of the target's directory on.
+
+    Raises:
+        FileExistsError: ``target`` is taken, by whatever.
+    """
+    os.link(source, target, follow_symlinks=False)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename within one file system, replacing ``target``; at every moment one of the names is there.
+
+    Holds from the caller's sync of both directories on; a crash before that leaves one name or the other, and both
+    only if the directories differ.
+    """
+    os.rename(source, target)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file's name. Holds from the caller's sync of the directory on.
+
+    Returns:
+        False if it was not there.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+# -- open files -------------------------------------------------------------------------------------------------------
+
+
+def open_for_append(path: Path, *, create_mode: int | None = None) -> int:
+    """Open a regular file so that every write goes to its end, wherever that is by then.
+
+    Args:
+        path: the file; a symbolic link is refused (``OSError`` with ``ELOOP``).
+        create_mode: make a missing file with this mode, narrowed by the umask; its name is on disk when this returns.
+
+    Returns:
+        The descriptor, the caller's to close.
+
+    Raises:
+        FileNotFoundError: it is missing and ``create_mode`` is None.
+        OSError: with ``EINVAL`` if it is no regular file.
+    """
+    return _open_regular(path, os.O_WRONLY | os.O_APPEND, create_mode)
+
+
+def open_for_update(path: Path, *, create_mode: int | None = None) -> int:
+    """Open a regular file for reading and for writing anywhere; otherwise as ``open_for_append``."""
+    return _open_regular(path, os.O_RDWR, create_mode)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data`` at the file's position, or at its end if it was opened for append.
+
+    Holds from ``sync_file`` on. A failure or a crash may leave any part of it written.
+    """
+    written = os.write(descriptor, data)
+    if written < len(data):
+        rest = memoryview(data)[written:]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` from ``offset`` on. Holds, fails and crashes as ``write_all``."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def truncate(descriptor: int, octets: int) -> None:
+    """Cut the file, or extend it with zeros, to ``octets``. Holds from ``sync_file`` on."""
+    os.ftruncate(descriptor, octets)
+
+
+def sync_file(descriptor: int) -> None:
+    """Make the file's octets and size durable. Holds when it returns; the file's name is another matter."""
+    os.fsync(descriptor)
+
+
+def _open_regular(path: Path, flags: int, create_mode: int | None) -> int:
+    try:
+        descriptor = os.open(path, flags | _SAFELY)
+    except FileNotFoundError:
+        if create_mode is None:
+            raise
+        descriptor = os.open(path, flags | os.O_CREAT | _SAFELY, create_mode)
+        try:
+            sync_directory(path.parent)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
+
+
+def _fill(descriptor: int, pieces: Iterable[bytes]) -> int:
+    octets = 0
+    for piece in pieces:
+        write_all(descriptor, piece)
+        octets += len(piece)
+    os.fsync(descriptor)
+    return octets
+
+
+def _set_attributes(descriptor: int, mode: int, owner: tuple[int, int] | None) -> None:
+    if owner is not None:
+        os.fchown(descriptor, *owner)
+    os.fchmod(descriptor, mode)  # after fchown, which clears set-id bits
+
+
+def _temporary_name(path: Path) -> Path:
+    # Random, so that two writers never share one file, and a file left by a crash is in nobody's way.
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
