@@ -11,7 +11,8 @@ into the ``SpoolError`` it is: once, around the whole operation.
 Every system call is made as ``os.<name>``, so that the crash tests can put a counting ``os`` in this module.
 """
 
-# ruff: noqa: PTH (pathlib makes its system calls where the crash tests would not count them)
+# pathlib makes its system calls where the crash tests would not count them:
+# ruff: noqa: PTH102, PTH104, PTH108, PTH211
 
 from __future__ import annotations
 
