@@ -48,7 +48,7 @@ def mfind():
 
 def count():
     with open(path, "rb") as f:
-        n, tail, first = 0, b"\n", True
+        n, tail = 0, b"\n"
         while b := f.read(1 << 20):
             b = tail + b
             n += b.count(b"\nFrom ")
