@@ -1,0 +1,97 @@
+"""Checks that take long, described as values: the authenticator decides on them, and its shell carries them out.
+
+A ``Verification`` is for a hasher process, an ``ExternalCheck`` for a killable child, ``RhostsNeeded`` for whoever may
+read the user's home. Each ends with one ``CheckOutcome``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from accounts import schemes
+from spool.names import UserName
+
+EXTERNAL_CHECK_DESCRIPTOR: Final = 3
+"""Where a child reads its input, as checkpassword programs do (qmail's checkpassword interface)."""
+
+
+class CheckResult(enum.Enum):
+    """How a check ended."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNAVAILABLE = "unavailable"
+    """It could not be made, or not in time: says nothing about the password."""
+
+
+@dataclass(frozen=True, slots=True)
+class RhostsContent:
+    """What the user's ``.rhosts`` says, read by ``accounts.rhosts.read_rhosts``; empty if there is none to trust."""
+
+    octets: bytes
+
+
+CheckOutcome: TypeAlias = CheckResult | RhostsContent
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Check a password against verifiers, in order: ``run_verification`` in a hasher process. Can be pickled."""
+
+    verifiers: tuple[str, ...] = field(repr=False)
+    password: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalCheck:
+    """Let a program decide.
+
+    Start ``command``, write ``octets`` to its descriptor ``EXTERNAL_CHECK_DESCRIPTOR`` and close it, and give its exit
+    status to ``exit_result``; kill it when it takes too long.
+    """
+
+    command: tuple[str, ...]
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RhostsNeeded:
+    """Read ``.rhosts`` in ``home``, with the rights of ``uid`` where that is another; ends with ``RhostsContent``."""
+
+    user: UserName
+    uid: int
+    gid: int
+    home: Path
+
+
+Check: TypeAlias = Verification | ExternalCheck | RhostsNeeded
+
+
+def run_verification(verification: Verification) -> CheckResult:
+    """Verify; blocks for as long as the scheme is meant to take. Raises nothing, so that nothing crosses a process."""
+    result = CheckResult.WRONG
+    for verifier in verification.verifiers:
+        try:
+            if schemes.verify(verifier, verification.password):
+                return CheckResult.RIGHT
+        except schemes.VerifierError:
+            # Nobody can say whether the password fits it; a later verifier may still say yes.
+            result = CheckResult.UNAVAILABLE
+    return result
+
+
+def exit_result(status: int | None) -> CheckResult:
+    """What the exit status of an external check says; None for a child that was killed or crashed.
+
+    0 is yes and 1 is no; 111 is temporary trouble, and so is everything we do not know, misuse (2) included.
+    """
+    match status:
+        case 0:
+            return CheckResult.RIGHT
+        case 1:
+            return CheckResult.WRONG
+        case _:
+            return CheckResult.UNAVAILABLE

@@ -1,0 +1,18 @@
+"""The credentials of a site: three files, each of which has one subject and may change at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Everything the site's files know about proving who one is."""
+
+    control: Path
+
+    @classmethod
+    def in_directory(cls, control: Path) -> Credentials:
+        """The credentials in a site's ``control`` directory: ``passwd``, ``apop`` and ``certificates``."""
+        return cls(control)
