@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.settings import (
+    InternetAddress,
+    LimitsSettings,
+    ListenerSettings,
+    LogSettings,
+    ServiceSettings,
+    UnixAddress,
+    WorkersSettings,
+    parse_address,
+)
+
+PEM = Path("/etc/mailspool/tls.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:110", InternetAddress("127.0.0.1", 110)),
+        ("[::1]:995", InternetAddress("::1", 995)),
+        ("[0:0:0:0:0:0:0:0]:0", InternetAddress("::", 0)),
+        ("unix:/run/mailspool/lmtp", UnixAddress(Path("/run/mailspool/lmtp"))),
+    ],
+)
+def test_an_address_is_taken_apart(text: str, address: object) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:110", "[::1]:995", "unix:/run/mailspool/lmtp"])
+def test_an_address_reads_back_as_it_was_written(text: str) -> None:
+    assert str(parse_address(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "110",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:-1",
+        "127.0.0.1:65536",
+        "127.0.0.1:\N{ARABIC-INDIC DIGIT ONE}",
+        "localhost:110",
+        "::1:995",
+        "[127.0.0.1]:110",
+        "[::1:995",
+        "unix:relative",
+        "unix:",
+        "unix:/" + 107 * "a",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_address(text)
+
+
+def test_a_pop3_listener_needs_no_certificate() -> None:
+    listener = ListenerSettings("pop3", "127.0.0.1:110")
+    assert not listener.implicit_tls
+    assert listener.socket_address == InternetAddress("127.0.0.1", 110)
+
+
+def test_a_pop3s_listener_begins_with_tls() -> None:
+    assert ListenerSettings("pop3s", "127.0.0.1:995", certificate=PEM, key=PEM, client_ca=PEM).implicit_tls
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address", "certificate", "key", "client_ca", "named"),
+    [
+        ("imap", "127.0.0.1:110", None, None, None, "protocol: expected one of pop3, pop3s, found 'imap'"),
+        ("pop3", "localhost:110", None, None, None, "address: expected an IPv4"),
+        ("pop3", "127.0.0.1:110", PEM, None, None, "certificate: .* together"),
+        ("pop3", "127.0.0.1:110", None, PEM, None, "certificate: .* together"),
+        ("pop3s", "127.0.0.1:995", None, None, None, "certificate: pop3s needs"),
+        ("pop3", "127.0.0.1:110", None, None, PEM, "client_ca: needs certificate"),
+    ],
+)
+def test_a_wrong_listener_is_refused_by_the_name_of_its_key(
+    protocol: str, address: str, certificate: Path | None, key: Path | None, client_ca: Path | None, named: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{named}"):
+        ListenerSettings(protocol, address, certificate, key, client_ca)
+
+
+def test_root_is_never_a_mail_user() -> None:
+    with pytest.raises(ValueError, match=r"^uid_min: expected at least 1, found 0"):
+        ServiceSettings(uid_min=0)
+
+
+def test_a_time_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^drain_seconds"):
+        WorkersSettings(drain_seconds=float("nan"))
+
+
+def test_a_limit_of_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^operations_per_user"):
+        LimitsSettings(operations_per_user=0)
+
+
+def test_a_worker_cannot_have_more_stuck_threads_than_threads() -> None:
+    with pytest.raises(ValueError, match=r"^stuck_threads: expected at most threads \(10\), found 11"):
+        LimitsSettings(threads=10, stuck_threads=11)
+
+
+@pytest.mark.parametrize(("format_", "level", "named"), [("xml", "info", "format"), ("text", "loud", "level")])
+def test_an_unknown_log_choice_is_refused(format_: str, level: str, named: str) -> None:
+    with pytest.raises(ValueError, match=f"^{named}: expected one of"):
+        LogSettings(format_, level)
