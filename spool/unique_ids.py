@@ -1,0 +1,138 @@
+"""Unique-ids: what UIDL shows, kept where the message alone does not determine them.
+
+Every stored message has a *key*, which is a unique-id itself: for Maildir made of the unique name, for mbox of a digest
+over the content. The key is the message's unique-id unless there is a reason against it, and only the exceptions are
+written down, in the ``.uids`` file of the state directory (``spool.unique_id_book`` knows what they are and how they
+are written). So new mail costs no write, and a lost ``.uids`` file changes the ids of exceptions only. An exception is
+on disk, file and directory, before its id is returned.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from spool import durable
+from spool.errors import MailboxBusyError, MailboxUnavailableError
+from spool.kernel_locks import open_locked
+from spool.mailbox import MailboxLocation
+from spool.state import make_state_directory, state_file
+from spool.unique_id_book import UniqueIdBook, is_unique_id
+
+FILE_OCTETS_MAX: Final = 64 * 1024 * 1024
+
+
+def key_of_name(base: bytes) -> str:
+    """Make the key of a Maildir message from its unique name, the file name up to the first colon.
+
+    The name itself, as qmail-pop3d shows it, or 32 characters of its SHA-256 digest where it is no unique-id.
+    """
+    text = base.decode("latin-1")
+    return text if is_unique_id(text) else key_of_digest(hashlib.sha256(base).digest())
+
+
+def key_of_digest(digest: bytes) -> str:
+    """Make a key of 32 characters from the first 20 octets of a digest."""
+    return base64.b32encode(digest[:20]).decode("ascii").lower()
+
+
+class UniqueIdFile:
+    """The exceptions of one mailbox. Every method reads the file anew, under a lock of its own.
+
+    That lock is there for sessions that share a maildrop; nobody holds it longer than one method takes.
+
+    All methods raise ``MailboxBusyError`` if another session is changing the file this moment, ``SpoolError`` if it
+    cannot be read or written or holds what we did not write.
+    """
+
+    def __init__(self, location: MailboxLocation) -> None:
+        self._location = location
+        self._path = state_file(location, ".uids")
+
+    def assign(self, keys: Sequence[str]) -> Sequence[str]:
+        """Return the unique-ids of all messages of the mailbox, given their keys in the order of the mailbox.
+
+        Holds when it returns: each id is its message's for good, and all are different. A crash before that may have
+        assigned them already, to be returned by the next call.
+        """
+        if not self._path.exists() and len(set(keys)) == len(keys):
+            return keys
+        with self._opened() as (descriptor, book):
+            unique_ids = book.assign(keys)
+            if book.is_crowded(keys):
+                durable.replace_file(self._path, [book.compacted(keys)])
+            else:
+                _save(descriptor, book)
+        return unique_ids
+
+    def announce_removal(self, unique_ids: Iterable[str]) -> None:
+        """Note that these messages are about to be removed; to be called before it, and ``forget`` after.
+
+        It tells, should a crash come between, which of several equal copies went. Where there is one copy only,
+        nothing is written. Holds when it returns.
+        """
+        if not self._path.exists():
+            return
+        with self._opened() as (descriptor, book):
+            book.announce_removal(unique_ids)
+            _save(descriptor, book)
+
+    def forget(self, unique_ids: Iterable[str]) -> None:
+        """Retire the ids of messages that were removed.
+
+        Holds when it returns. A crash before that may let a later octet-equal message have one of the ids.
+        """
+        with self._opened() as (descriptor, book):
+            book.retire(unique_ids)
+            _save(descriptor, book)
+
+    def import_ids(self, ids_by_key: Mapping[str, Sequence[str]]) -> None:
+        """Give messages the ids they had on another server; for each key the ids of its copies, in their order.
+
+        They take the place of what these keys had before. Holds when it returns; a crash before that may have
+        imported some of them, and importing again completes it.
+
+        Raises:
+            ValueError: not a unique-id, or one id for two messages.
+        """
+        with self._opened() as (descriptor, book):
+            book.import_ids(ids_by_key)
+            _save(descriptor, book)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[int, UniqueIdBook]]:
+        make_state_directory(self._location)
+        with durable.storage_errors(self._path):
+            descriptor = open_locked(self._path)
+            if descriptor is None:
+                raise MailboxBusyError(f"{self._path}: being changed by another session")
+            try:
+                yield descriptor, self._read(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _read(self, descriptor: int) -> UniqueIdBook:
+        if (octets := os.fstat(descriptor).st_size) > FILE_OCTETS_MAX:
+            raise MailboxUnavailableError(f"{self._path}: {octets} octets are too many for unique-ids")
+        try:
+            return UniqueIdBook(_read_all(descriptor, octets))
+        except ValueError as error:
+            raise MailboxUnavailableError(f"{self._path}: {error}") from error
+
+
+def _read_all(descriptor: int, octets: int) -> bytes:
+    pieces = []
+    while piece := os.read(descriptor, octets):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _save(descriptor: int, book: UniqueIdBook) -> None:
+    if changes := book.changes():
+        durable.truncate(descriptor, book.whole_octets)
+        durable.write_at(descriptor, changes, book.whole_octets)
+        durable.sync_file(descriptor)
