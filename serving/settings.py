@@ -145,8 +145,8 @@ class LimitsSettings:
     """What one peer, one user and one file system may occupy.
 
     ``connections``, ``connections_per_address`` and everything from ``operations_per_user`` on count within one worker
-    process; ``connections_per_user`` and ``failures_per_address`` over the whole site. An IPv6 address counts as its
-    /64 network.
+    process; ``connections_per_user`` and ``failures_per_address`` over the whole site, where 0 means no limit. An IPv6
+    address counts as its /64 network.
 
     An *operation* is one piece of blocking maildrop work in a thread. One that is out for ``operation_seconds`` is
     reported as failed to its session, and is *stuck* until its thread returns (``serving.admission`` has the rules):
@@ -160,7 +160,7 @@ class LimitsSettings:
 
     connections: int = 10_000
     connections_per_address: int = 200
-    connections_per_user: int = 10
+    connections_per_user: int = 20
     failures_per_address: int = 20
     operations_per_user: int = 2
     operations_per_file_system: int = 16
@@ -171,7 +171,9 @@ class LimitsSettings:
     stuck_threads: int = 128
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, *(field.name for field in fields(self)))
+        site_wide = {"connections_per_user", "failures_per_address"}
+        _at_least(self, 0, *site_wide)
+        _at_least(self, 1, *(field.name for field in fields(self) if field.name not in site_wide))
         if self.stuck_threads > self.threads:
             raise ValueError(f"stuck_threads: expected at most threads ({self.threads}), found {self.stuck_threads}")
 

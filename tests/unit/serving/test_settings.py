@@ -103,6 +103,12 @@ def test_a_limit_of_zero_is_refused() -> None:
         LimitsSettings(operations_per_user=0)
 
 
+def test_a_site_wide_limit_of_zero_means_none_and_a_negative_one_is_refused() -> None:
+    assert LimitsSettings(connections_per_user=0, failures_per_address=0).connections_per_user == 0
+    with pytest.raises(ValueError, match=r"^failures_per_address: expected at least 0"):
+        LimitsSettings(failures_per_address=-1)
+
+
 def test_a_worker_cannot_have_more_stuck_threads_than_threads() -> None:
     with pytest.raises(ValueError, match=r"^stuck_threads: expected at most threads \(10\), found 11"):
         LimitsSettings(threads=10, stuck_threads=11)
