@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from accounts import schemes
+from accounts.schemes.errors import VerifierError
+from accounts.schemes.verifiers import verify
 from spool.names import UserName
 
 EXTERNAL_CHECK_DESCRIPTOR: Final = 3
@@ -75,9 +76,9 @@ def run_verification(verification: Verification) -> CheckResult:
     result = CheckResult.WRONG
     for verifier in verification.verifiers:
         try:
-            if schemes.verify(verifier, verification.password):
+            if verify(verifier, verification.password):
                 return CheckResult.RIGHT
-        except schemes.VerifierError:
+        except VerifierError:
             # Nobody can say whether the password fits it; a later verifier may still say yes.
             result = CheckResult.UNAVAILABLE
     return result
