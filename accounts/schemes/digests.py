@@ -58,14 +58,36 @@ def _digest_maker(scheme: str, algorithm: str, *, salted: bool) -> Callable[[byt
     return make
 
 
+def encode_plain(octets: bytes) -> str:
+    """``{PLAIN.b64}``: encoded, so that spaces, colons and octets that are no ASCII may stand in it."""
+    return f"{{PLAIN.b64}}{base64.b64encode(octets).decode('ascii')}"
+
+
+def decode_plain(verifier: str) -> bytes:
+    """What ``{PLAIN}``, or ``{PLAIN.b64}`` and its like, holds.
+
+    Raises:
+        ValueError: it is neither.
+        VerifierError: it names an unknown encoding.
+    """
+    scheme, _, body = verifier.removeprefix("{").partition("}")
+    name, _, encoding = scheme.partition(".")
+    if name.upper() != "PLAIN" or not body:
+        raise ValueError("not PLAIN")
+    return _plain_octets(body, encoding.lower() or None)
+
+
+def _plain_octets(body: str, encoding: str | None) -> bytes:
+    return body.encode("utf-8") if encoding is None else _decode(body, encoding)
+
+
 def _parse_plain(body: str, encoding: str | None) -> Callable[[bytes], bool]:
-    expected = body.encode("ascii") if encoding is None else _decode(body, encoding)
+    expected = _plain_octets(body, encoding)
     return lambda password: hmac.compare_digest(password, expected)
 
 
-def _plain_maker(scheme: str) -> Callable[[bytes, Callable[[int], bytes]], str]:
-    # Encoded, so that a password may hold spaces, colons and octets that are no ASCII.
-    return lambda password, _random_octets: f"{{{scheme}.b64}}{base64.b64encode(password).decode('ascii')}"
+def _make_plain(password: bytes, _random_octets: Callable[[int], bytes]) -> str:
+    return encode_plain(password)
 
 
 PARSERS: Final[Mapping[str, Callable[[str, str | None], Callable[[bytes], bool]]]] = {
@@ -78,6 +100,6 @@ PARSERS: Final[Mapping[str, Callable[[str, str | None], Callable[[bytes], bool]]
 MAKERS: Final[Mapping[str, Callable[[bytes, Callable[[int], bytes]], str]]] = {
     "SHA": _digest_maker("SHA", "sha1", salted=False),
     **{f"S{name}": _digest_maker(f"S{name}", algorithm, salted=True) for name, algorithm in _ALGORITHMS.items()},
-    "PLAIN": _plain_maker("PLAIN"),
-    "CLEARTEXT": _plain_maker("CLEARTEXT"),
+    "PLAIN": _make_plain,
+    "CLEARTEXT": _make_plain,
 }
