@@ -18,7 +18,8 @@ _DOMAIN_NAME: Final = re.compile(
 class UserName:
     """A mailbox owner's name: safe as one path segment and as one field of an assign line.
 
-    An allow-list, lower case because assign look-ups ignore case, and no colon because it separates assign fields.
+    An allow-list: lower case because assign look-ups ignore case, no colon because it separates assign fields, no
+    slash, and no dot or dash in front, so that no name is ``..``, a hidden file or an option.
 
     Raises:
         MalformedNameError: anything else, including the empty name and names over 64 characters.
@@ -66,6 +67,9 @@ class LoginName:
         Raises:
             MalformedNameError: neither form.
         """
+        # Before lower(): that of the Kelvin sign is an ASCII k, and two names would be one user.
+        if not text.isascii():
+            raise MalformedNameError(f"not ASCII: {text[:80]!r}")
         user, at, domain = text.rpartition("@")
         if not at:
             return cls(UserName(text.lower()), None)

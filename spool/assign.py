@@ -1,0 +1,267 @@
+"""The table of assignments: qmail's users/assign text, and the constant database it is compiled to.
+
+An *exact* assignment gives one local part to a user; a *wildcard* gives every local part that begins with its prefix,
+and what follows the prefix becomes the extension. Text and database are qmail's (qmail-users(5)), so that either side's
+programs read the other's; we are stricter where qmail's compiler is careless:
+
+- a line begins with ``=`` or ``+`` (qmail takes any other octet for ``=``);
+- uid and gid are numbers (qmail copies whatever stands there);
+- user and home are not empty, and the home is an absolute path without ``..``;
+- the set of last octets of the prefixes is in lower case, as look-ups are (qmail's never finds the prefix ``VIP``).
+
+Numbers and paths are written back in their plain form: ``0507`` as ``507``, ``/home//joe/`` as ``/home/joe``. Octets
+that are not UTF-8 survive as surrogate escapes. Case is ASCII case.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeAlias
+
+import cdbx
+
+from spool import durable
+from spool.errors import SettingsError
+
+COMPILED_MODE: Final = 0o644  # as qmail-newu leaves it: it holds no secret, and deliveries run with many uids
+WILDCARD_SET_KEY: Final = b""
+_ID_MAX: Final = 2**32 - 2  # chown(2) takes 2**32 - 1 for "leave it"
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+_FIELDS: Final = ("local part", "user", "uid", "gid", "home", "dash", "extension")
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRecord:
+    """Whose a local part is: what both text and database say of it.
+
+    ``user`` and ``home`` are as written; messages are controlled by the file ``home/.qmail`` + ``dash`` +
+    ``extension``. In a wildcard's record ``extension`` is what comes before the rest of the local part.
+    """
+
+    user: str
+    uid: int
+    gid: int
+    home: Path
+    dash: str = ""
+    extension: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """``=local:…``: one local part, in any case."""
+
+    local: str
+    record: AssignRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """``+prefix:…``: every local part that begins with the prefix, in any case; the empty prefix takes all."""
+
+    prefix: str
+    record: AssignRecord
+
+
+AssignLine: TypeAlias = Assignment | Wildcard
+
+
+class _FieldError(ValueError):
+    """One field is wrong; the message names it."""
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+def read_assign(path: Path) -> tuple[AssignLine, ...]:
+    """Read a file of assignments.
+
+    Raises:
+        SettingsError: it cannot be read, or as ``parse_assign``.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    return parse_assign(text, file=path)
+
+
+def parse_assign(text: bytes, *, file: Path) -> tuple[AssignLine, ...]:
+    """Parse assignments up to the line that begins with a dot, which must be there: without it the file may be cut.
+
+    What follows the seventh colon of a line, or the dot, is ignored, as in qmail.
+
+    Args:
+        text: the whole file.
+        file: its name, for errors.
+
+    Raises:
+        SettingsError: naming file, line and field.
+    """
+    lines = text.split(b"\n")
+    parsed: list[AssignLine] = []
+    for number, line in enumerate(lines, start=1):
+        if line.startswith(b"."):
+            return tuple(parsed)
+        if number == len(lines):
+            break
+        try:
+            parsed.append(_parse_line(line))
+        except _FieldError as error:
+            raise SettingsError(f"{file}: line {number}: {error}") from error
+    trouble = "it has no line end" if lines[-1] else "expected the closing dot, found the end of the file"
+    raise SettingsError(f"{file}: line {len(lines)}: {trouble}")
+
+
+def format_assign(lines: Iterable[AssignLine]) -> bytes:
+    """Write assignments as text, the closing dot included."""
+    return b"".join(format_line(line) for line in lines) + b".\n"
+
+
+def format_line(line: AssignLine) -> bytes:
+    """Write one assignment as a line of text."""
+    match line:
+        case Assignment(local, record):
+            head = f"={local}"
+        case Wildcard(prefix, record):
+            head = f"+{prefix}"
+    fields = (head, record.user, record.uid, record.gid, record.home, record.dash, record.extension)
+    return _encode(":".join(map(str, fields))) + b":\n"
+
+
+def _parse_line(line: bytes) -> AssignLine:
+    if b"\0" in line:
+        raise _FieldError("it contains a NUL")
+    fields = _decode(line[1:]).split(":")
+    if len(fields) < len(_FIELDS) + 1:
+        raise _FieldError(f"expected seven colons, found {len(fields) - 1}")
+    local, *values = fields[: len(_FIELDS)]
+    match line[:1]:
+        case b"=":
+            if not local:
+                raise _FieldError("field 1 (local part): expected a local part, found nothing")
+            return Assignment(local, _record(values))
+        case b"+":
+            return Wildcard(local, _record(values))
+        case first:
+            raise _FieldError(f"expected = or + or the closing dot at its beginning, found {_decode(first)!r}")
+
+
+def _record(values: list[str]) -> AssignRecord:
+    """Make a record of the six texts that follow the local part, in a line as in a database.
+
+    Raises:
+        _FieldError: one of them is wrong.
+    """
+    user, uid, gid, home, dash, extension = values
+    if not user:
+        raise _field_error(1, "a user name", user)
+    path = PurePosixPath(home)
+    if not path.is_absolute() or ".." in path.parts:
+        raise _field_error(4, "an absolute path without ..", home)
+    return AssignRecord(user, _id(2, uid), _id(3, gid), Path(home), dash, extension)
+
+
+def _id(field: int, text: str) -> int:
+    if not _NUMBER.fullmatch(text) or (value := int(text)) > _ID_MAX:
+        raise _field_error(field, f"a number up to {_ID_MAX}", text)
+    return value
+
+
+def _field_error(field: int, expected: str, found: str) -> _FieldError:
+    return _FieldError(f"field {field + 1} ({_FIELDS[field]}): expected {expected}, found {found[:80]!r}")
+
+
+def _decode(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+# -- database ---------------------------------------------------------------------------------------------------------
+
+
+def exact_key(local: bytes) -> bytes:
+    """The key of an exact assignment."""
+    return b"!" + local.lower() + b"\0"
+
+
+def wildcard_key(prefix: bytes) -> bytes:
+    """The key of a wildcard."""
+    return b"!" + prefix.lower()
+
+
+def compile_assign(lines: Iterable[AssignLine]) -> bytes:
+    """Compile assignments to the octets of a constant database, as qmail-newu does: of equal keys the first wins.
+
+    The last record has the empty key and holds the last octets of all prefixes, in order of first appearance; look-ups
+    need to try only prefixes that end in one of them.
+    """
+    last_octets: dict[bytes, None] = {}
+    descriptor = os.memfd_create("assign.cdb")
+    with os.fdopen(descriptor, "w+b") as file:
+        maker = cdbx.CDB.make(file)
+        for line in lines:
+            match line:
+                case Assignment(local, record):
+                    maker.add(exact_key(_encode(local)), record_data(record))
+                case Wildcard(prefix, record):
+                    key = wildcard_key(_encode(prefix))
+                    maker.add(key, record_data(record))
+                    if prefix:
+                        last_octets[key[-1:]] = None
+        maker.add(WILDCARD_SET_KEY, b"".join(last_octets))
+        maker.commit().close()
+        file.seek(0)
+        return file.read()
+
+
+def publish_assign(lines: Iterable[AssignLine], path: Path) -> None:
+    """Compile assignments and put the database in the place of ``path``.
+
+    Holds when it returns; readers see the old or the new one, whole, and so it is after a crash at any moment.
+
+    Raises:
+        SpoolError: it cannot be written.
+    """
+    with durable.storage_errors(path):
+        durable.replace_file(path, [compile_assign(lines)], mode=COMPILED_MODE)
+
+
+def record_data(record: AssignRecord) -> bytes:
+    """The data of a record in the database: six fields with a NUL between each two."""
+    fields = (record.user, record.uid, record.gid, record.home, record.dash, record.extension)
+    return _encode("\0".join(map(str, fields)))
+
+
+def parse_record_data(data: bytes) -> AssignRecord:
+    """Take the data of a record in the database apart.
+
+    Raises:
+        ValueError: it is not what a line of text can say.
+    """
+    fields = _decode(data).split("\0")
+    if len(fields) != len(_FIELDS) - 1:
+        raise _FieldError(f"expected six fields, found {len(fields)}")
+    return _record(fields)
+
+
+def lines_of(records: Iterable[tuple[bytes, bytes]]) -> Iterator[AssignLine]:
+    """Turn the records of a database back into assignments, in their order; local parts come in lower case.
+
+    Raises:
+        ValueError: a record is not what a line of text can say.
+    """
+    for key, data in records:
+        if key == WILDCARD_SET_KEY:
+            continue
+        if not key.startswith(b"!"):
+            raise _FieldError(f"the key {key[:80]!r} does not begin with !")
+        record = parse_record_data(data)
+        local = _decode(key[1:])
+        yield Assignment(local[:-1], record) if local.endswith("\0") else Wildcard(local, record)
