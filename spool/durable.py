@@ -119,8 +119,10 @@ def _remove_directory(parent: int, name: str) -> None:
 # -- whole files ------------------------------------------------------------------------------------------------------
 
 
-def create_file(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> int:
+def create_file(path: Path | str, pieces: Iterable[bytes], *, mode: int = 0o600, dir_fd: int | None = None) -> int:
     """Create a file that must not exist, with all of ``pieces`` in it; the umask narrows ``mode``.
+
+    A relative ``path`` starts at the open directory ``dir_fd``, here and in the other functions that have one.
 
     When it returns the octets are on disk; the name is not until the caller syncs the directory. When it fails, or
     ``pieces`` does, the file is removed. A crash before it returns may leave a file that holds anything.
@@ -131,12 +133,12 @@ def create_file(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> in
     Raises:
         FileExistsError: the name is taken, by whatever; nothing was touched.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, mode, dir_fd=dir_fd)
     try:
         return _fill(descriptor, pieces)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            os.unlink(path, dir_fd=dir_fd)
         raise
     finally:
         os.close(descriptor)
@@ -195,23 +197,25 @@ def link_file(source: Path, target: Path) -> None:
     os.link(source, target, follow_symlinks=False)
 
 
-def rename(source: Path, target: Path) -> None:
+def rename(
+    source: Path | str, target: Path | str, *, source_dir_fd: int | None = None, target_dir_fd: int | None = None
+) -> None:
     """Rename within one file system, replacing ``target``; at every moment one of the names is there.
 
     Holds from the caller's sync of both directories on; a crash before that leaves one name or the other, and both
     only if the directories differ.
     """
-    os.rename(source, target)
+    os.rename(source, target, src_dir_fd=source_dir_fd, dst_dir_fd=target_dir_fd)
 
 
-def remove(path: Path) -> bool:
+def remove(path: Path | str, *, dir_fd: int | None = None) -> bool:
     """Remove a file's name. Holds from the caller's sync of the directory on.
 
     Returns:
         False if it was not there.
     """
     try:
-        os.unlink(path)
+        os.unlink(path, dir_fd=dir_fd)
     except FileNotFoundError:
         return False
     return True
@@ -268,7 +272,10 @@ def truncate(descriptor: int, octets: int) -> None:
 
 
 def sync_file(descriptor: int) -> None:
-    """Make the file's octets and size durable. Holds when it returns; the file's name is another matter."""
+    """Make the file's octets and size durable. Holds when it returns; the file's name is another matter.
+
+    With the descriptor of a directory, as ``sync_directory``.
+    """
     os.fsync(descriptor)
 
 
