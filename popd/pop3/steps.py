@@ -76,12 +76,18 @@ class SaslResponse:
 
 @dataclass(frozen=True, slots=True)
 class SaslCancel:
-    """The client gave up (``*``) or sent bad base64: forget the conversation. Needs no answer: a reply follows it."""
+    """The client gave up (``*``), sent bad base64 or timed out: forget the conversation.
+
+    Needs no answer: a reply or ``Close`` follows it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class StartTls:
-    """Send the +OK before it, discard unread input, start TLS (RFC 2595 section 4). Ends with ``tls_started``."""
+    """Send the +OK before it, discard unread input, start TLS (RFC 2595 section 4). Ends with ``tls_started``.
+
+    A handshake that fails is the end of the connection, and is not reported.
+    """
 
 
 # -- requests: transaction --------------------------------------------------------------------------------------------
@@ -101,7 +107,10 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class ListHeaders:
-    """XTND XLST: read the first field of this name of each message. Ends with ``headers_listed``, or ``refused``."""
+    """XTND XLST: read the first field of this name of each message (``popd.pop3.headers.field_value``).
+
+    Ends with ``headers_listed``, which takes pairs of message number and value, or ``refused``.
+    """
 
     field_name: bytes
     numbers: Sequence[int]
@@ -116,7 +125,11 @@ class SubmitMessage:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """QUIT in TRANSACTION: the UPDATE state. Ends with ``committed``, or ``refused``; then the session closes."""
+    """QUIT in TRANSACTION: the UPDATE state. Ends with ``committed``, or ``refused``; then the session closes.
+
+    Sent with empty sets too, so that the shell can release the lock before the reply; not sent at all when the snapshot
+    was ``read_only``.
+    """
 
     deleted: frozenset[int]
     retrieved: frozenset[int]
