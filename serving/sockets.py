@@ -1,0 +1,205 @@
+"""Listening sockets: bound by the supervisor, adopted from systemd, inherited by workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from serving.settings import InternetAddress, SocketAddress, UnixAddress
+from spool.errors import SettingsError
+
+BACKLOG: Final = 1024  # the kernel cuts it to net.core.somaxconn
+UNIX_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path is 108 octets, and ends with a NUL
+EVERYBODY: Final = 0o666
+_FIRST_INHERITED: Final = 3  # sd_listen_fds(3)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerPlan:
+    """What is to be served where."""
+
+    protocol: str
+    address: SocketAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A plan and the socket that listens for it; ``address`` is where it really does (port 0 resolved)."""
+
+    plan: ListenerPlan
+    socket: socket.socket
+    address: SocketAddress
+
+    def __str__(self) -> str:
+        return f"{self.plan.protocol}={self.address}"
+
+
+def listen(address: SocketAddress, *, mode: int = EVERYBODY) -> socket.socket:
+    """Bind and listen; connections queue from now on.
+
+    Args:
+        address: where; a left-over UNIX socket there is replaced, one that somebody listens on is not.
+        mode: the mode of a UNIX socket: who may connect needs write permission.
+
+    Raises:
+        SettingsError: the address is wrong, taken, or not ours to bind; the message names it.
+    """
+    try:
+        match address:
+            case InternetAddress():
+                return _listen_tcp(address)
+            case UnixAddress():
+                return _listen_unix(address.path, mode)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot listen on {address}: {error}") from error
+
+
+def address_of(listening: socket.socket) -> SocketAddress:
+    """Where a socket listens."""
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return UnixAddress(Path(name))
+    return InternetAddress(name[0], name[1])
+
+
+def inherited_sockets(environment: Mapping[str, str], process: int) -> list[socket.socket]:
+    """The listening stream sockets that systemd passed to this process (sd_listen_fds(3)).
+
+    Args:
+        environment: holds ``LISTEN_FDS`` and ``LISTEN_PID``, if any were passed.
+        process: our process id; descriptors meant for another process are left alone.
+
+    Raises:
+        SettingsError: a descriptor is not a listening stream socket, or the variables are not numbers.
+    """
+    count, meant_for = environment.get("LISTEN_FDS", ""), environment.get("LISTEN_PID", "")
+    if not count or meant_for != str(process):
+        return []
+    if not count.isdecimal() or int(count) > 1024:
+        raise SettingsError(f"LISTEN_FDS: expected a number up to 1024, found {count[:20]!r}")
+    return [_adopt(descriptor) for descriptor in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count))]
+
+
+class ListeningSockets:
+    """The supervisor's sockets by address. One that stays over a reload keeps its queue of connections.
+
+    Args:
+        inherited: sockets from systemd, used instead of binding where the address is the same.
+    """
+
+    def __init__(self, inherited: Iterable[socket.socket] = ()) -> None:
+        self._inherited = {_key(address_of(each)): each for each in inherited}
+        self._open: dict[SocketAddress, socket.socket] = {}
+
+    def prepare(self, plans: Iterable[ListenerPlan]) -> tuple[Listener, ...]:
+        """Return a listener for each plan, binding what is not bound yet. Nothing is closed.
+
+        Raises:
+            SettingsError: one cannot be bound; those bound for these plans are closed again.
+        """
+        before = set(self._open)
+        try:
+            return tuple(self._listener(plan) for plan in plans)
+        except SettingsError:
+            self._close(set(self._open) - before)
+            raise
+
+    def keep_only(self, listeners: Iterable[Listener]) -> None:
+        """Close the sockets of all other listeners."""
+        self._close(set(self._open) - {listener.plan.address for listener in listeners})
+
+    def _listener(self, plan: ListenerPlan) -> Listener:
+        listening = self._open.get(plan.address)
+        if listening is None:
+            listening = self._inherited.pop(_key(plan.address), None) or listen(plan.address)
+            self._open[plan.address] = listening
+        return Listener(plan, listening, address_of(listening))
+
+    def _close(self, addresses: Iterable[SocketAddress]) -> None:
+        for address in addresses:
+            self._open.pop(address).close()
+            if isinstance(address, UnixAddress):
+                with suppress(OSError):
+                    address.path.unlink()
+
+
+def _listen_tcp(address: InternetAddress) -> socket.socket:
+    # The text form only: a name would mean DNS at start, and one name may mean several addresses.
+    family = socket.AF_INET6 if ip_address(address.host).version == 6 else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # So that [::] and 0.0.0.0 can both be listed, and peers have one form of address.
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address.host, address.port))
+        return _start(listening)
+    except OSError:
+        listening.close()
+        raise
+
+
+def _listen_unix(path: Path, mode: int) -> socket.socket:
+    if len(os.fsencode(path)) > UNIX_PATH_OCTETS_MAX:
+        raise ValueError(f"a UNIX socket's path has at most {UNIX_PATH_OCTETS_MAX} octets")
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # No umask: it belongs to the whole process. A socket without write permission refuses everybody meanwhile.
+        os.fchmod(listening.fileno(), 0)
+        listening.bind(os.fspath(path))
+        path.chmod(mode)
+        return _start(listening)
+    except OSError:
+        listening.close()
+        raise
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ValueError("there is a file that is not a socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise ValueError("another process listens there")
+
+
+def _start(listening: socket.socket) -> socket.socket:
+    listening.listen(BACKLOG)
+    listening.setblocking(False)
+    return listening
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    try:
+        listening = socket.socket(fileno=descriptor)
+        listening.setblocking(False)
+        os.set_inheritable(descriptor, False)
+        accepts = listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise SettingsError(f"LISTEN_FDS: descriptor {descriptor} is not a socket") from error
+    if not accepts or listening.type != socket.SOCK_STREAM:
+        raise SettingsError(f"LISTEN_FDS: descriptor {descriptor} is not a listening stream socket")
+    return listening
+
+
+def _key(address: SocketAddress) -> SocketAddress:
+    match address:
+        case InternetAddress(host, port):
+            return InternetAddress(ip_address(host).compressed, port)
+        case UnixAddress(path):
+            return UnixAddress(path)
