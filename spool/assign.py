@@ -16,10 +16,9 @@ that are not UTF-8 survive as surrogate escapes. Case is ASCII case.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import cdbx
@@ -30,7 +29,6 @@ from spool.errors import SettingsError
 COMPILED_MODE: Final = 0o644  # as qmail-newu leaves it: it holds no secret, and deliveries run with many uids
 WILDCARD_SET_KEY: Final = b""
 _ID_MAX: Final = 2**32 - 2  # chown(2) takes 2**32 - 1 for "leave it"
-_NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _FIELDS: Final = ("local part", "user", "uid", "gid", "home", "dash", "extension")
 
 
@@ -159,14 +157,14 @@ def _record(values: list[str]) -> AssignRecord:
     user, uid, gid, home, dash, extension = values
     if not user:
         raise _field_error(1, "a user name", user)
-    path = PurePosixPath(home)
-    if not path.is_absolute() or ".." in path.parts:
+    if not home.startswith("/") or ".." in home.split("/"):
         raise _field_error(4, "an absolute path without ..", home)
     return AssignRecord(user, _id(2, uid), _id(3, gid), Path(home), dash, extension)
 
 
 def _id(field: int, text: str) -> int:
-    if not _NUMBER.fullmatch(text) or (value := int(text)) > _ID_MAX:
+    # isdigit() alone would let other scripts' digits through.
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or (value := int(text)) > _ID_MAX:
         raise _field_error(field, f"a number up to {_ID_MAX}", text)
     return value
 

@@ -28,6 +28,7 @@ from spool.cdb import ConstantDatabase, TornDatabaseError
 from spool.errors import DirectoryUnavailableError, MalformedNameError, NoSuchUserError
 from spool.names import UserName
 
+_UNUSABLE: Final = (OSError, TornDatabaseError, ValueError)  # what reading a database that is not whole may raise
 LOCAL_OCTETS_MAX: Final = 255  # RFC 5321 section 4.5.3.1.1 asks for 64; extensions may be longer (VERP)
 
 
@@ -69,12 +70,10 @@ class AssignDirectory:
             MalformedNameError: it is no local part.
             DirectoryUnavailableError: the database cannot be read now.
         """
-        key = exact_key(_check_local(local))
-        with self._database() as generation:
-            data = generation.database.get(key)
-            if data is not None:
-                return parse_record_data(data)
-        raise NoSuchUserError(f"no exact assignment of {local!r}")
+        match = self._find(_check_local(local), wildcards=False)
+        if match is None:
+            raise NoSuchUserError(f"no exact assignment of {local[:80]!r}")
+        return match.record
 
     def lookup(self, local: str) -> Match:
         """Find what controls a local part: its exact assignment, else that of the longest wildcard prefix.
@@ -84,22 +83,10 @@ class AssignDirectory:
             MalformedNameError: it is no local part.
             DirectoryUnavailableError: the database cannot be read now.
         """
-        octets = _check_local(local)
-        with self._database() as generation:
-            data = generation.database.get(exact_key(octets))
-            if data is not None:
-                return Match(parse_record_data(data), None)
-            for end in range(len(octets), -1, -1):
-                if end and octets[end - 1 : end].lower() not in generation.last_octets:
-                    continue
-                key = wildcard_key(octets[:end])
-                data = generation.database.get(key)
-                if data is not None:
-                    record = parse_record_data(data)
-                    rest = octets[end:].decode("utf-8", "surrogateescape")
-                    prefix = key[1:].decode("utf-8", "surrogateescape")
-                    return Match(replace(record, extension=record.extension + rest), prefix)
-        raise NoSuchUserError(f"no assignment of {local!r}")
+        match = self._find(_check_local(local), wildcards=True)
+        if match is None:
+            raise NoSuchUserError(f"no assignment of {local[:80]!r}")
+        return match
 
     def user(self, name: UserName) -> AssignRecord:
         """Find the user who may log in as ``name``: an exact assignment to the user of the same name.
@@ -136,16 +123,28 @@ class AssignDirectory:
         Raises:
             DirectoryUnavailableError: the database cannot be read now.
         """
-        with self._database() as generation:
-            yield from lines_of(generation.database)
-
-    @contextlib.contextmanager
-    def _database(self) -> Iterator[_Generation]:
-        """Give the current database to the block; whatever is wrong with it there is temporary."""
         try:
-            yield self._generation()
-        except (OSError, TornDatabaseError, ValueError) as error:
+            yield from lines_of(self._generation().database)
+        except _UNUSABLE as error:
             raise DirectoryUnavailableError(f"{self._path}: {error}") from error
+
+    def _find(self, local: bytes, *, wildcards: bool) -> Match | None:
+        """Look up as qmail-lspawn does: the exact key, then the prefixes from the longest on."""
+        try:
+            generation = self._generation()
+            get = generation.database.get
+            data = get(exact_key(local))
+            if data is not None:
+                return Match(parse_record_data(data), None)
+            for end in range(len(local) if wildcards else -1, -1, -1):
+                if end and local[end - 1 : end].lower() not in generation.last_octets:
+                    continue
+                data = get(wildcard_key(local[:end]))
+                if data is not None:
+                    return _wildcard_match(parse_record_data(data), local[:end], local[end:])
+        except _UNUSABLE as error:
+            raise DirectoryUnavailableError(f"{self._path}: {error}") from error
+        return None
 
     def _generation(self) -> _Generation:
         status = os.stat(self._name)  # noqa: PTH116 (Path.stat costs a look-up's third)
@@ -161,6 +160,11 @@ class AssignDirectory:
         current = _Generation(database, _signature(database.status), last_octets.lower())
         self._current = current
         return current
+
+
+def _wildcard_match(record: AssignRecord, prefix: bytes, rest: bytes) -> Match:
+    extension = record.extension + rest.decode("utf-8", "surrogateescape")
+    return Match(replace(record, extension=extension), prefix.lower().decode("utf-8", "surrogateescape"))
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:

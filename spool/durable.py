@@ -73,13 +73,18 @@ def make_directory(path: Path, *, mode: int = 0o700, owner: tuple[int, int] | No
         FileExistsError: the name is taken, by whatever.
     """
     os.mkdir(path, mode & 0o700)
+    set_directory_attributes(path, mode=mode, owner=owner)
+    sync_directory(path.parent)
+
+
+def set_directory_attributes(path: Path, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Give a directory this mode and this ``(uid, gid)``. Holds when it returns; a crash before may leave either."""
     descriptor = os.open(path, _DIRECTORY)
     try:
         _set_attributes(descriptor, mode, owner)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    sync_directory(path.parent)
 
 
 def remove_tree(path: Path) -> bool:
@@ -119,7 +124,14 @@ def _remove_directory(parent: int, name: str) -> None:
 # -- whole files ------------------------------------------------------------------------------------------------------
 
 
-def create_file(path: Path | str, pieces: Iterable[bytes], *, mode: int = 0o600, dir_fd: int | None = None) -> int:
+def create_file(
+    path: Path | str,
+    pieces: Iterable[bytes],
+    *,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    dir_fd: int | None = None,
+) -> int:
     """Create a file that must not exist, with all of ``pieces`` in it; the umask narrows ``mode``.
 
     A relative ``path`` starts at the open directory ``dir_fd``, here and in the other functions that have one.
@@ -135,6 +147,8 @@ def create_file(path: Path | str, pieces: Iterable[bytes], *, mode: int = 0o600,
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, mode, dir_fd=dir_fd)
     try:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
         return _fill(descriptor, pieces)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -44,6 +44,10 @@ class SettingsError(SpoolError):
     public_text = "mail system incorrectly configured"
 
 
+class RosterError(SpoolError):
+    """A user cannot be added or removed like that; the message says why, to the operator."""
+
+
 class MalformedNameError(SpoolError):
     """A name that cannot be a user, a domain or a local part here."""
 

@@ -1,0 +1,191 @@
+"""Homes: finding the mailbox in one, and making both for a new user.
+
+Deliveries and logins find a mailbox by the same function. It makes nothing: a home that is not there is on a disk that
+is not mounted, or moved a moment ago, and the mail must wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from spool import durable
+from spool.errors import HomeUnavailableError, MailboxUnavailableError, RosterError
+from spool.layouts import layout_named
+from spool.mailbox import MailboxKind, MailboxLocation
+from spool.names import UserName
+from spool.settings import MaildropTemplate, SpoolSettings
+
+STATE_DIRECTORY: Final = ".mailspool"
+MAILDIR_PARTS: Final = ("tmp", "new", "cur")
+HASH_DIRECTORY_MODE: Final = 0o711  # every user passes through, nobody lists
+_LOOK: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
+
+
+def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: SpoolSettings) -> MailboxLocation:
+    """Find a user's mailbox: the first template that exists, or the last one if it is an mbox.
+
+    Symbolic links are not followed, neither as the home nor in it.
+
+    Args:
+        user: whose mailbox.
+        uid: who must own the home.
+        gid: recorded in the answer.
+        home: as it stands in the assign record.
+        settings: of the spool.
+
+    Raises:
+        HomeUnavailableError: the home, or the directory of an mbox outside of it, is missing or not the user's.
+        MailboxUnavailableError: something else stands where the mailbox should, or it cannot be looked at.
+    """
+    with _opened_home(home, uid) as descriptor:
+        for template in settings.templates:
+            location = _location(template, user, uid, gid, home, settings)
+            base = descriptor if template.in_home else None
+            mode = _mode(location.path.relative_to(home) if template.in_home else location.path, base)
+            if mode is not None:
+                _check_kind(location, mode)
+                return location
+        if location.kind is MailboxKind.MAILDIR:
+            raise MailboxUnavailableError(f"{home}: none of {', '.join(settings.maildrop)} is there")
+        if not template.in_home and not location.path.parent.is_dir():
+            raise HomeUnavailableError(f"{location.path.parent}: no such directory")
+        return location
+
+
+def location_of_kind(
+    kind: MailboxKind | None, user: UserName, *, uid: int, gid: int, home: Path, settings: SpoolSettings
+) -> MailboxLocation:
+    """Say where a new user's mailbox shall be: at the first template of this kind, or at the first of all.
+
+    Raises:
+        RosterError: there is no template of the kind.
+    """
+    templates = [template for template in settings.templates if kind in {None, template.kind}]
+    if not templates:
+        raise RosterError(f"none of {', '.join(settings.maildrop)} is for this kind of mailbox")
+    return _location(templates[0], user, uid, gid, home, settings)
+
+
+def make_home(home: Path, *, uid: int, gid: int, root: Path) -> None:
+    """Make a home with mode 0700 and in it the directory for our own files; between ``root`` and it what is missing.
+
+    Holds when it returns. A crash before that leaves some of the directories, perhaps not yet the user's; running it
+    again finishes the work. Directories between are given to the owner of ``root``.
+
+    Raises:
+        SpoolError: something could not be made, or stands in the way.
+    """
+    with durable.storage_errors(home):
+        if root in home.parents:
+            status = root.stat()
+            for directory in reversed(home.parents):
+                if root in directory.parents:
+                    _make_directory(directory, HASH_DIRECTORY_MODE, (status.st_uid, status.st_gid))
+        _make_directory(home, 0o700, (uid, gid))
+        _make_directory(home / STATE_DIRECTORY, 0o700, (uid, gid))
+
+
+def make_mailbox(location: MailboxLocation) -> None:
+    """Make an empty mailbox where there is none, in a home that is there, mode 0700 or 0600, owned by the user.
+
+    Holds when it returns. A crash before that may leave a part of a Maildir; running it again finishes the work.
+
+    Raises:
+        SpoolError: it could not be made, or something else stands in the way.
+    """
+    owner = (location.uid, location.gid)
+    with durable.storage_errors(location.path):
+        match location.kind:
+            case MailboxKind.MAILDIR:
+                _make_directory(location.path, 0o700, owner)
+                for part in MAILDIR_PARTS:
+                    _make_directory(location.path / part, 0o700, owner)
+            case MailboxKind.MBOX:
+                with contextlib.suppress(FileExistsError):
+                    durable.create_file(location.path, (), owner=owner)
+                    durable.sync_directory(location.path.parent)
+                _check_kind(location, location.path.lstat().st_mode)
+
+
+def _location(
+    template: MaildropTemplate, user: UserName, uid: int, gid: int, home: Path, settings: SpoolSettings
+) -> MailboxLocation:
+    directory = layout_named(settings.layout).directory(user)
+    return MailboxLocation(
+        user=user,
+        uid=uid,
+        gid=gid,
+        home=home,
+        path=template.path(home=home, user=user, directory=directory),
+        kind=template.kind,
+        state=home / STATE_DIRECTORY,
+        state_name=_state_name(template),
+    )
+
+
+def _state_name(template: MaildropTemplate) -> str:
+    """Name a template for files in the home: from its text, which stays when homes and hash directories move."""
+    text = str(Path(template.text))
+    return f"{_UNSAFE.sub('_', Path(text).name)[:32]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+@contextlib.contextmanager
+def _opened_home(home: Path, uid: int) -> Iterator[int]:
+    try:
+        descriptor = os.open(home, _LOOK)
+    except OSError as error:
+        raise HomeUnavailableError(f"{home}: {error.strerror}") from error
+    try:
+        owner = os.fstat(descriptor).st_uid
+        if owner != uid:
+            raise HomeUnavailableError(f"{home}: expected owner {uid}, found {owner}")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _mode(path: Path, base: int | None) -> int | None:
+    """Look at a path below an open directory, or at an absolute one; None if it is missing."""
+    with contextlib.ExitStack() as stack, durable.storage_errors(path):
+        try:
+            if base is not None:
+                for part in path.parts[:-1]:
+                    base = os.open(part, _LOOK, dir_fd=base)
+                    stack.callback(os.close, base)
+                path = Path(path.name)
+            return os.stat(path, dir_fd=base, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return None
+
+
+def _check_kind(location: MailboxLocation, mode: int) -> None:
+    match location.kind:
+        case MailboxKind.MAILDIR:
+            right = stat.S_ISDIR(mode)
+        case MailboxKind.MBOX:
+            right = stat.S_ISREG(mode)
+    if not right:
+        raise MailboxUnavailableError(f"{location.path}: expected {location.kind.value}, found {stat.filemode(mode)}")
+
+
+def _make_directory(path: Path, mode: int, owner: tuple[int, int]) -> None:
+    """Make a directory unless it is there. An empty one that is ours was left by a crash, and is given to its owner."""
+    try:
+        durable.make_directory(path, mode=mode, owner=owner)
+    except FileExistsError:
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise
+        if status.st_uid == owner[0]:
+            return
+        if status.st_uid != os.geteuid() or any(path.iterdir()):
+            raise
+        durable.set_directory_attributes(path, mode=mode, owner=owner)
