@@ -26,13 +26,12 @@ from spool.unique_id_book import UniqueIdBook, is_unique_id
 FILE_OCTETS_MAX: Final = 64 * 1024 * 1024
 
 
-def key_of_name(base: bytes) -> str:
-    """Make the key of a Maildir message from its unique name, the file name up to the first colon.
+def key_of_name(base: str) -> str:
+    """Make the key of a Maildir message from its base, the file name up to the first colon.
 
-    The name itself, as qmail-pop3d shows it, or 32 characters of its SHA-256 digest where it is no unique-id.
+    The base itself, as qmail-pop3d shows it, or 32 characters of its SHA-256 digest where it is no unique-id.
     """
-    text = base.decode("latin-1")
-    return text if is_unique_id(text) else key_of_digest(hashlib.sha256(base).digest())
+    return base if is_unique_id(base) else key_of_digest(hashlib.sha256(os.fsencode(base)).digest())
 
 
 def key_of_digest(digest: bytes) -> str:

@@ -1,0 +1,169 @@
+"""The directories of one Maildir, held open, and what lies in them.
+
+They are opened without following a link at the end, and all files are reached through the open directories: whatever
+is put in a directory's place later leads nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from spool import durable
+from spool.errors import MailboxUnavailableError
+from spool.maildir.names import split_name
+
+TMP_SECONDS_MAX: Final = 36 * 60 * 60  # the maildir protocol: nobody takes longer to write a file
+
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK means nothing for regular files, and keeps a planted FIFO from blocking us.
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Part(enum.Enum):
+    """The directories that hold messages: not yet seen by a mail reader, and seen by one. Messages move downwards."""
+
+    NEW = "new"
+    CUR = "cur"
+
+
+class Place(NamedTuple):
+    """Where a message lies besides its base: the directory, and the info in its name."""
+
+    part: Part
+    info: str
+
+
+def open_directory(maildir: Path, name: str) -> int:
+    """Open one of a Maildir's directories.
+
+    Raises:
+        OSError: it is missing, not a directory, or a symbolic link.
+    """
+    root = os.open(maildir, _DIRECTORY)
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=root)
+    finally:
+        os.close(root)
+
+
+class MessageDirectories:
+    """``new`` and ``cur`` of one Maildir, open."""
+
+    __slots__ = ("_descriptors", "_maildir")
+
+    def __init__(self, maildir: Path) -> None:
+        self._maildir = maildir
+        self._descriptors: dict[Part, int] = {}
+        try:
+            for part in Part:
+                self._descriptors[part] = open_directory(maildir, part.value)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close them. May be called twice."""
+        while self._descriptors:
+            os.close(self._descriptors.popitem()[1])
+
+    def scan(self) -> dict[str, Place]:
+        """Find all messages: the place of each base.
+
+        Files whose names begin with a dot are nobody's mail, and so is what is no regular file. A message that moves
+        from ``new`` to ``cur`` meanwhile is found there, because ``cur`` is read last and decides.
+        """
+        found: dict[str, Place] = {}
+        for part in Part:
+            places: dict[str, Place] = {}  # a thousand messages have a dozen different infos between them
+            with os.scandir(self._descriptor(part)) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name[0] != "." and entry.is_file(follow_symlinks=False):
+                        base, info = split_name(name)
+                        found[base] = places.get(info) or places.setdefault(info, Place(part, info))
+        return found
+
+    def open_file(self, base: str, place: Place) -> int:
+        """Open a message for reading.
+
+        Raises:
+            FileNotFoundError: it is not, or no longer, there.
+            OSError: it cannot be opened, or is a symbolic link.
+            MailboxUnavailableError: it is no regular file.
+        """
+        descriptor = os.open(base + place.info, _FILE, dir_fd=self._descriptor(place.part))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise MailboxUnavailableError(f"{self._maildir / place.part.value / base}: not a regular file")
+        return descriptor
+
+    def stat(self, base: str, place: Place) -> os.stat_result:
+        """Look at a message's file, not through a link."""
+        return os.stat(base + place.info, dir_fd=self._descriptor(place.part), follow_symlinks=False)
+
+    def remove(self, base: str, place: Place) -> None:
+        """Remove a message's file. Holds from ``sync`` of its part on.
+
+        Raises:
+            FileNotFoundError: it is not, or no longer, there.
+        """
+        if not durable.remove(base + place.info, dir_fd=self._descriptor(place.part)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), base + place.info)
+
+    def move(self, base: str, place: Place, target: Place) -> None:
+        """Move a message. Holds from ``sync`` of both parts on; a crash before that leaves it at one place or both.
+
+        Raises:
+            FileNotFoundError: it is not, or no longer, there.
+        """
+        durable.rename(
+            base + place.info,
+            base + target.info,
+            source_dir_fd=self._descriptor(place.part),
+            target_dir_fd=self._descriptor(target.part),
+        )
+
+    def sync(self, part: Part) -> None:
+        """Make the changes of names in one of the directories durable."""
+        durable.sync_file(self._descriptor(part))
+
+    def _descriptor(self, part: Part) -> int:
+        if part not in self._descriptors:
+            raise MailboxUnavailableError(f"{self._maildir}: closed already")
+        return self._descriptors[part]
+
+
+def sweep_tmp(maildir: Path, now: float) -> None:
+    """Remove what broken deliveries left in ``tmp``: regular files neither written nor read for 36 hours.
+
+    An empty ``tmp`` costs a handful of system calls, so every session may do it. Files that cannot be looked at or
+    removed stay; nothing depends on their removal, so nothing is synced.
+
+    Raises:
+        OSError: ``tmp`` cannot be opened.
+    """
+    tmp = open_directory(maildir, "tmp")
+    try:
+        for name in _old_files(tmp, now - TMP_SECONDS_MAX):
+            with contextlib.suppress(OSError):
+                durable.remove(name, dir_fd=tmp)
+    finally:
+        os.close(tmp)
+
+
+def _old_files(directory: int, before: float) -> Iterator[str]:
+    for name in os.listdir(directory):
+        if name.startswith("."):
+            continue
+        with contextlib.suppress(OSError):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            # Access times alone would do where they are kept; with noatime they are the time of creation.
+            if stat.S_ISREG(status.st_mode) and max(status.st_mtime, status.st_atime) < before:
+                yield name

@@ -1,0 +1,94 @@
+"""One user's Maildir: delivery, and opening it for a session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from spool import durable
+from spool.errors import MailboxBusyError
+from spool.mailbox import Delivered, Envelope, MailboxLocation
+from spool.maildir.directories import open_directory, sweep_tmp
+from spool.maildir.maildrop import MaildirMaildrop
+from spool.maildir.names import UniqueNames, with_sizes
+from spool.session_lock import SessionLock
+from spool.wire import WireCounter
+
+_NAMES: Final = UniqueNames()
+
+
+class MaildirMailbox:
+    """A mailbox in Maildir format (``spool.mailbox.Mailbox``).
+
+    Args:
+        location: where it lies; ``location.path`` must exist, with ``tmp``, ``new`` and ``cur``.
+        names: makes the names of new messages.
+        clock: seconds since 1970, to tell which files in ``tmp`` are old.
+    """
+
+    def __init__(
+        self, location: MailboxLocation, *, names: UniqueNames = _NAMES, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.location = location
+        self._names = names
+        self._clock = clock
+
+    def deliver(self, message: Iterable[bytes], envelope: Envelope) -> Delivered:  # noqa: ARG002 - Maildir keeps none
+        """Deliver into ``new``; the message is stored as it is, and the envelope is not.
+
+        Holds from the sync of ``new`` on, when it returns; only then may it be acknowledged. A crash before it may
+        leave the message in ``tmp`` (swept after 36 hours), in ``new``, or nowhere; the sender was told nothing and
+        tries again. A crash after it changes nothing. When it fails, nothing is left.
+
+        Raises:
+            SpoolError: it was not delivered; a missing Maildir is never made here.
+        """
+        counter = WireCounter()
+        name = self._names.make()
+        with durable.storage_errors(self.location.path), self._directory("tmp") as tmp, self._directory("new") as new:
+            octets = durable.create_file(name, _counted(message, counter), dir_fd=tmp)
+            # The sizes are known only now, and nobody reads the names in tmp.
+            final = with_sizes(name, disk_octets=octets, wire_octets=counter.octets)
+            try:
+                durable.rename(name, final, source_dir_fd=tmp, target_dir_fd=new)
+                durable.sync_file(new)
+            except BaseException:
+                for directory, left in ((tmp, name), (new, final)):
+                    with contextlib.suppress(OSError):
+                        durable.remove(left, dir_fd=directory)
+                raise
+        return Delivered(final, counter.octets)
+
+    def open_maildrop(self, *, share: bool = False) -> MaildirMaildrop:
+        """Take the session lock and a snapshot (``spool.mailbox.Mailbox.open_maildrop``)."""
+        try:
+            lock = SessionLock(self.location)
+        except MailboxBusyError:
+            if not share:
+                raise
+            return MaildirMaildrop(self.location, None)
+        try:
+            # Left files are in nobody's way, so trouble with them is not the session's.
+            with contextlib.suppress(OSError):
+                sweep_tmp(self.location.path, self._clock())
+            return MaildirMaildrop(self.location, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @contextlib.contextmanager
+    def _directory(self, name: str) -> Iterator[int]:
+        descriptor = open_directory(self.location.path, name)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _counted(pieces: Iterable[bytes], counter: WireCounter) -> Iterator[bytes]:
+    for piece in pieces:
+        counter.add(piece)
+        yield piece
