@@ -6,13 +6,16 @@ read the user's home. Each ends with one ``CheckOutcome``.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from accounts.schemes.errors import VerifierError
-from accounts.schemes.verifiers import verify
+from accounts.rhosts import UntrustedRhostsError, read_rhosts
+from accounts.schemes.errors import UnusablePasswordError, VerifierError
+from accounts.schemes.verifiers import make_verifier, verify
+from spool.errors import HomeUnavailableError
 from spool.names import UserName
 
 EXTERNAL_CHECK_DESCRIPTOR: Final = 3
@@ -40,10 +43,14 @@ CheckOutcome: TypeAlias = CheckResult | RhostsContent
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Check a password against verifiers, in order: ``run_verification`` in a hasher process. Can be pickled."""
+    """Check a password against verifiers, in order: ``run_verification`` in a hasher process. Can be pickled.
+
+    Without verifiers it costs what one of ``decoy_scheme`` would, and ends with ``WRONG``.
+    """
 
     verifiers: tuple[str, ...] = field(repr=False)
     password: bytes = field(repr=False)
+    decoy_scheme: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,10 @@ Check: TypeAlias = Verification | ExternalCheck | RhostsNeeded
 
 def run_verification(verification: Verification) -> CheckResult:
     """Verify; blocks for as long as the scheme is meant to take. Raises nothing, so that nothing crosses a process."""
+    if not verification.verifiers:
+        with contextlib.suppress(UnusablePasswordError):
+            make_verifier(verification.decoy_scheme, verification.password)
+        return CheckResult.WRONG
     result = CheckResult.WRONG
     for verifier in verification.verifiers:
         try:
@@ -82,6 +93,16 @@ def run_verification(verification: Verification) -> CheckResult:
             # Nobody can say whether the password fits it; a later verifier may still say yes.
             result = CheckResult.UNAVAILABLE
     return result
+
+
+def run_rhosts(needed: RhostsNeeded) -> CheckOutcome:
+    """Read what is needed; blocks as long as the home's file system does."""
+    try:
+        return RhostsContent(read_rhosts(needed.home, needed.uid))
+    except UntrustedRhostsError:
+        return CheckResult.WRONG
+    except HomeUnavailableError:
+        return CheckResult.UNAVAILABLE
 
 
 def exit_result(status: int | None) -> CheckResult:

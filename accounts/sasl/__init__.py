@@ -1,0 +1,1 @@
+"""SASL mechanisms, server side, as pure state machines (RFC 4422)."""
