@@ -1,0 +1,1 @@
+"""Load generators, peers' set-ups and the comparisons that `make bench` prints."""
