@@ -129,6 +129,12 @@ class Domains:
         return domains is None or domain in domains
 
 
+def with_memberships(text: str, user: UserName, domains: Iterable[DomainName]) -> str:
+    """Return the text of ``control/domains`` with exactly these lines for a user; all other lines stay as they are."""
+    kept = [line for line in text.splitlines() if line.partition(":")[0].strip().lower() != user.text]
+    return "".join(f"{line}\n" for line in [*kept, *(f"{user}:{domain}" for domain in sorted(domains))])
+
+
 def _membership(path: Path, number: int, text: str) -> tuple[UserName, DomainName]:
     user, colon, domain = text.partition(":")
     if not colon:

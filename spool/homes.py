@@ -24,7 +24,6 @@ from spool.settings import MaildropTemplate, SpoolSettings
 
 STATE_DIRECTORY: Final = ".mailspool"
 MAILDIR_PARTS: Final = ("tmp", "new", "cur")
-HASH_DIRECTORY_MODE: Final = 0o711  # every user passes through, nobody lists
 _LOOK: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 
@@ -78,41 +77,52 @@ def make_home(home: Path, *, uid: int, gid: int, root: Path) -> None:
     """Make a home with mode 0700 and in it the directory for our own files; between ``root`` and it what is missing.
 
     Holds when it returns. A crash before that leaves some of the directories, perhaps not yet the user's; running it
-    again finishes the work. Directories between are given to the owner of ``root``.
+    again finishes the work. Directories between get the owner and the mode of ``root``.
 
     Raises:
         SpoolError: something could not be made, or stands in the way.
     """
     with durable.storage_errors(home):
         if root in home.parents:
-            status = root.stat()
-            for directory in reversed(home.parents):
-                if root in directory.parents:
-                    _make_directory(directory, HASH_DIRECTORY_MODE, (status.st_uid, status.st_gid))
+            _make_between(root, home)
         _make_directory(home, 0o700, (uid, gid))
         _make_directory(home / STATE_DIRECTORY, 0o700, (uid, gid))
 
 
 def make_mailbox(location: MailboxLocation) -> None:
-    """Make an empty mailbox where there is none, in a home that is there, mode 0700 or 0600, owned by the user.
+    """Make an empty mailbox where there is none, in a home that is there: mode 0700 or 0600, owned by the user.
 
     Holds when it returns. A crash before that may leave a part of a Maildir; running it again finishes the work.
+    Run by root it follows no link that the user may have planted in the home: each directory on the way is opened from
+    the one before, and what is made in it is named through the descriptor.
 
     Raises:
         SpoolError: it could not be made, or something else stands in the way.
     """
     owner = (location.uid, location.gid)
-    with durable.storage_errors(location.path):
+    with contextlib.ExitStack() as stack, durable.storage_errors(location.path):
+        parent = location.path.parent
+        if location.home in location.path.parents:
+            directory = stack.enter_context(_opened_home(location.home, location.uid))
+            for part in parent.relative_to(location.home).parts:
+                _make_directory(_through(directory) / part, 0o700, owner)
+                directory = _entered(stack, part, directory)
+            parent = _through(directory)
+        else:
+            _make_between(next(path for path in location.path.parents if path.is_dir()), location.path)
+        place = parent / location.path.name
         match location.kind:
             case MailboxKind.MAILDIR:
-                _make_directory(location.path, 0o700, owner)
+                _make_directory(place, 0o700, owner)
+                maildir = _through(_entered(stack, str(place), None))
                 for part in MAILDIR_PARTS:
-                    _make_directory(location.path / part, 0o700, owner)
+                    _make_directory(maildir / part, 0o700, owner)
             case MailboxKind.MBOX:
-                with contextlib.suppress(FileExistsError):
-                    durable.create_file(location.path, (), owner=owner)
-                    durable.sync_directory(location.path.parent)
-                _check_kind(location, location.path.lstat().st_mode)
+                try:
+                    durable.create_file(place, (), owner=owner)
+                except FileExistsError:
+                    _check_kind(location, place.lstat().st_mode)
+                durable.sync_directory(parent)
 
 
 def _location(
@@ -158,8 +168,7 @@ def _mode(path: Path, base: int | None) -> int | None:
         try:
             if base is not None:
                 for part in path.parts[:-1]:
-                    base = os.open(part, _LOOK, dir_fd=base)
-                    stack.callback(os.close, base)
+                    base = _entered(stack, part, base)
                 path = Path(path.name)
             return os.stat(path, dir_fd=base, follow_symlinks=False).st_mode
         except FileNotFoundError:
@@ -174,6 +183,26 @@ def _check_kind(location: MailboxLocation, mode: int) -> None:
             right = stat.S_ISREG(mode)
     if not right:
         raise MailboxUnavailableError(f"{location.path}: expected {location.kind.value}, found {stat.filemode(mode)}")
+
+
+def _entered(stack: contextlib.ExitStack, path: str, base: int | None) -> int:
+    """Open a directory, below another if that is given; the stack closes it."""
+    descriptor = os.open(path, _LOOK, dir_fd=base)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _through(descriptor: int) -> Path:
+    """Name an open directory: what is below this path is below that directory, whatever happens to its names."""
+    return Path(f"/proc/self/fd/{descriptor}")
+
+
+def _make_between(base: Path, path: Path) -> None:
+    """Make what is missing between two paths, like the upper one."""
+    status = base.stat()
+    for directory in reversed(path.parents):
+        if base in directory.parents:
+            _make_directory(directory, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid))
 
 
 def _make_directory(path: Path, mode: int, owner: tuple[int, int]) -> None:
