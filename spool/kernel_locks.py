@@ -48,11 +48,10 @@ def try_lock(descriptor: int, kind: LockKind = LockKind.FCNTL, *, exclusive: boo
         MailboxUnavailableError: the file system cannot lock, or the kernel has no more locks.
     """
     try:
-        match kind:
-            case LockKind.FCNTL:
-                _set_fcntl(descriptor, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
-            case LockKind.FLOCK:
-                fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        if kind is LockKind.FCNTL:
+            _set_fcntl(descriptor, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
+        else:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD_BY_ANOTHER:
             return False
@@ -62,11 +61,10 @@ def try_lock(descriptor: int, kind: LockKind = LockKind.FCNTL, *, exclusive: boo
 
 def unlock(descriptor: int, kind: LockKind = LockKind.FCNTL) -> None:
     """Release the lock of this kind held through this descriptor, if there is one."""
-    match kind:
-        case LockKind.FCNTL:
-            _set_fcntl(descriptor, fcntl.F_UNLCK)
-        case LockKind.FLOCK:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    if kind is LockKind.FCNTL:
+        _set_fcntl(descriptor, fcntl.F_UNLCK)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def open_locked(path: Path) -> int | None:

@@ -1,0 +1,1 @@
+"""Unit tests of ``spool``, one module for each of its modules."""

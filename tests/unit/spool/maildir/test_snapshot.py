@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spool.mailbox import MailboxLocation
+from spool.maildir.directories import MessageDirectories, Part, Place
+from spool.maildir.snapshot import MaildirSnapshot, read_pieces
+from spool.unique_ids import UniqueIdFile
+from tests.mailbox_locations import location_in
+
+
+class Maildir:
+    """A Maildir to put files into and to take snapshots of."""
+
+    def __init__(self, home: Path) -> None:
+        self.location: MailboxLocation = location_in(home)
+        self.directories = MessageDirectories(self.location.path)
+
+    def add(self, name: str, content: bytes = b"x\n", *, mtime: float = 0.0) -> Path:
+        path = self.location.path / name
+        path.write_bytes(content)
+        os.utime(path, (mtime, mtime))
+        return path
+
+    def snapshot(self) -> MaildirSnapshot:
+        return MaildirSnapshot(self.location, self.directories)
+
+
+@pytest.fixture
+def maildir(tmp_path: Path) -> Iterator[Maildir]:
+    maildir = Maildir(tmp_path)
+    yield maildir
+    maildir.directories.close()
+
+
+def test_messages_are_in_the_order_of_their_delivery(maildir: Maildir) -> None:
+    maildir.add("new/30.M9P1.host")
+    maildir.add("cur/30.M10P1.host:2,S")
+    maildir.add("cur/7.x.host:2,")
+    maildir.add("new/foreign", mtime=20)
+    maildir.add("cur/foreign-too:2,", mtime=20.5)
+    maildir.add("cur/b.host", mtime=7)
+    assert maildir.snapshot().bases == [
+        "7.x.host",
+        "b.host",
+        "foreign",
+        "foreign-too",
+        "30.M9P1.host",
+        "30.M10P1.host",
+    ]
+
+
+def test_sizes_in_names_are_taken_without_looking_at_the_files(
+    maildir: Maildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maildir.add("new/1.x.host,S=2,W=3")
+
+    def refuse(*arguments: object, **names: object) -> None:
+        raise AssertionError("looked at a file")
+
+    monkeypatch.setattr(MessageDirectories, "stat", refuse)
+    monkeypatch.setattr(MessageDirectories, "open_file", refuse)
+    assert list(maildir.snapshot().wire_octets) == [3]
+    assert not maildir.location.state.exists()
+
+
+def test_other_sizes_are_counted_once(maildir: Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
+    maildir.add("new/1.x.host", b"a\nb\r\nc")
+    maildir.add("new/2.x.host", b"")
+    assert list(maildir.snapshot().wire_octets) == [9, 0]
+
+    def refuse(*arguments: object, **names: object) -> None:
+        raise AssertionError("read a file")
+
+    monkeypatch.setattr(MessageDirectories, "open_file", refuse)
+    assert list(maildir.snapshot().wire_octets) == [9, 0]
+
+
+def test_the_size_of_a_message_that_was_replaced_is_counted_again(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host", b"a\n", mtime=1)
+    maildir.snapshot()
+    maildir.add("new/1.x.host", b"abc\n", mtime=1)
+    assert list(maildir.snapshot().wire_octets) == [5]
+
+
+def test_a_size_in_the_name_counts_again_once_the_file_behind_a_correction_was_replaced(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host,W=4", b"ab\n", mtime=1)
+    maildir.location.state.mkdir()
+    (maildir.location.state / "maildir.sizes").write_bytes(b"1.x.host,W=4 3 1000000000 77 .\n")
+    assert list(maildir.snapshot().wire_octets) == [77]
+    maildir.add("new/1.x.host,W=4", b"ab\n", mtime=2)
+    assert list(maildir.snapshot().wire_octets) == [4]
+
+
+@pytest.mark.parametrize("name", ["foreign", "1.x.host"])
+def test_a_message_that_vanishes_meanwhile_is_left_out(
+    maildir: Maildir, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maildir.add("new/2.x.host")
+    places = {name: Place(Part.NEW, ""), "2.x.host": Place(Part.NEW, "")}
+    monkeypatch.setattr(MessageDirectories, "scan", lambda self: places)
+    snapshot = maildir.snapshot()
+    assert snapshot.unique_ids == ["2.x.host"]
+    assert snapshot.bases == ["2.x.host"]
+
+
+def test_unique_ids_are_bases_unless_imported(maildir: Maildir) -> None:
+    maildir.add("cur/1.x.host:2,S")
+    maildir.add("cur/2.x.host:2,S")
+    UniqueIdFile(maildir.location).import_ids({"2.x.host": ["old"]})
+    assert maildir.snapshot().unique_ids == ["1.x.host", "old"]
+
+
+def test_the_last_seen_message_is_the_last_with_the_flag(maildir: Maildir) -> None:
+    assert maildir.snapshot().last_seen == 0
+    maildir.add("cur/1.x.host:2,S")
+    maildir.add("cur/2.x.host:2,RS")
+    maildir.add("cur/3.x.host:2,")
+    assert maildir.snapshot().last_seen == 2
+
+
+def test_refreshing_finds_moved_messages_and_misses_those_gone(maildir: Maildir) -> None:
+    first = maildir.add("new/1.x.host")
+    second = maildir.add("new/2.x.host")
+    snapshot = maildir.snapshot()
+    first.rename(maildir.location.path / "cur" / "1.x.host:2,R")
+    second.unlink()
+    maildir.add("new/3.x.host")
+    snapshot.refresh()
+    assert snapshot.places == [Place(Part.CUR, ":2,R"), None]
+    assert snapshot.last_seen == 0
+
+
+def test_pieces_are_all_of_a_file_which_is_closed_then(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    assert [len(piece) for piece in read_pieces(descriptor)] == [65536, 34464]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
