@@ -110,7 +110,7 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_taken_anew(
     tmp_path: Path, replaced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
-    tried = []
+    tried: list[int] = []
 
     def remove_first(descriptor: int) -> bool:
         if not tried:
@@ -140,7 +140,7 @@ def test_a_lock_file_that_is_removed_again_and_again_counts_as_locked(
 
 
 def test_an_unlockable_file_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
+    opened: list[int] = []
 
     def refuse(descriptor: int) -> bool:
         opened.append(descriptor)

@@ -54,16 +54,16 @@ def test_ids_are_kept_in_a_file_for_the_owner_only(location: MailboxLocation) ->
 
 
 def test_ids_are_synced_before_they_are_returned(location: MailboxLocation, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = []
+    synced: list[Path] = []
 
     def sync(descriptor: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve())
         real_sync(descriptor)
 
     real_sync = os.fsync
     monkeypatch.setattr(os, "fsync", sync)
     UniqueIdFile(location).assign(["a", "a"])
-    assert synced[-2:] == [str(location.state), str(path_of(location))]
+    assert synced[-2:] == [location.state, path_of(location)]
 
 
 def test_without_a_file_nothing_needs_to_be_announced(location: MailboxLocation) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +41,7 @@ def test_lf_becomes_crlf_and_nothing_else_changes(message: bytes, wire: bytes) -
 @given(stored, st.lists(st.integers(0, 60), max_size=6))
 def test_wire_form_does_not_depend_on_how_the_message_is_cut(message: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(message)]
-    pieces = [message[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [message[start:end] for start, end in itertools.pairwise(places)]
     assert b"".join(wire_pieces(pieces)) == by_octets(message)
 
 

@@ -75,7 +75,7 @@ def test_a_link_in_a_directory_s_place_is_not_followed(tmp_path: Path, maildir: 
     (tmp_path / planted).rename(tmp_path / "elsewhere")
     (tmp_path / planted).symlink_to(tmp_path / "elsewhere")
     before = open_descriptors()
-    with pytest.raises(OSError, match="Not a directory|symbolic link"):
+    with pytest.raises(OSError, match=r"Not a directory|symbolic link"):
         MessageDirectories(maildir)
     assert open_descriptors() == before
 

@@ -51,7 +51,7 @@ def test_file_then_directory_are_synced(
     synced: list[str] = []
 
     def sync(descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
         synced.append("message" if path.is_file() else path.name)
 
     monkeypatch.setattr(os, "fsync", sync)
@@ -87,7 +87,7 @@ def test_a_directory_that_cannot_be_synced_leaves_nothing(
     mailbox: MaildirMailbox, location: MailboxLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(descriptor: int) -> None:
-        if Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_dir():
+        if Path(f"/proc/self/fd/{descriptor}").resolve().is_dir():
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", refuse)

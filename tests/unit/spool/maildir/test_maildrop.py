@@ -144,8 +144,10 @@ def test_commit_syncs_each_changed_directory_once(
 ) -> None:
     add(location, "new/1.x", "new/2.x", "new/3.x", "cur/4.x:2,", "cur/5.x:2,S")
     maildrop = opened()
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")[-3:]))
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+    )
     maildrop.commit(deleted=set(), retrieved={5})
     assert synced == []
     maildrop.commit(deleted={1, 2}, retrieved=set())
@@ -179,7 +181,7 @@ def test_trouble_with_one_message_does_not_keep_the_others(
         unlink(path, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "unlink", refuse_one)
-    with pytest.raises(MailboxUnavailableError, match="1 messages as they were: .*Input/output error"):
+    with pytest.raises(MailboxUnavailableError, match=r"1 messages as they were: .*Input/output error"):
         maildrop.commit(deleted={1, 2}, retrieved=set())
     assert files(location) == ["new/1.x", "new/3.x"]
 
@@ -241,10 +243,10 @@ def test_a_closed_maildrop_is_unavailable_and_frees_the_lock(
 def test_an_unreadable_maildir_leaves_no_directory_open(location: MailboxLocation) -> None:
     location.state.mkdir()
     (location.state / "maildir.uids").write_bytes(b"foreign\n")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(MailboxUnavailableError):
         MaildirMaildrop(location, None)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_last_accessed_message_is_the_last_seen_when_the_session_began(
