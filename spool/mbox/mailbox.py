@@ -1,0 +1,125 @@
+"""One user's mbox: delivery, and sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Final
+
+from spool.durable import storage_errors
+from spool.errors import MailboxBusyError
+from spool.mailbox import Delivered, Envelope, MailboxLocation
+from spool.mbox.delivery import append_message
+from spool.mbox.from_line import make_from_line
+from spool.mbox.journal import finish_removal, journal_path
+from spool.mbox.locks import HeldMbox, MboxLocks, Timing
+from spool.mbox.maildrop import MboxMaildrop, OpenedMbox
+from spool.mbox.open_file import OpenFile
+from spool.mbox.snapshot import Snapshot, take_snapshot
+from spool.mbox.stored_form import StoredForm
+from spool.session_lock import SessionLock
+from spool.settings import SpoolSettings
+from spool.state import make_state_directory
+
+_MEMORY_OCTETS: Final = 1024 * 1024
+"""Longer messages wait on disk for the mbox's locks."""
+
+
+class MboxMailbox:
+    """An mbox (``spool.mailbox.Mailbox``).
+
+    Args:
+        location: where it is; the file need not exist yet.
+        settings: which locks to take and for how long, and whether to undo mboxrd quoting.
+        monotonic: seconds from an arbitrary moment.
+        sleep: wait for so many seconds, for locks.
+        jitter: a random number from 0 to 1, for pauses.
+        now: seconds since 1970, for From_ lines.
+    """
+
+    def __init__(
+        self,
+        location: MailboxLocation,
+        settings: SpoolSettings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.location = location
+        self._unquote = settings.mbox_unquote
+        self._now = now
+        self._locks = MboxLocks(
+            path=location.path,
+            uid=location.uid,
+            kinds=settings.mbox_locks,
+            lock_seconds=settings.mbox_lock_seconds,
+            stale_seconds=settings.mbox_dotlock_stale_seconds,
+            timing=Timing(monotonic, sleep, jitter),
+        )
+
+    def deliver(self, message: Iterable[bytes], envelope: Envelope) -> Delivered:
+        """Append a message (``spool.mailbox.Mailbox.deliver``).
+
+        The message is taken whole before the mbox is locked: a slow sender holds up nobody. Its line ends become LF,
+        its From-lines are quoted, and storage fields of its header are left out (``spool.mbox.stored_form``).
+
+        Holds when it returns; a crash before that may leave a torn beginning of the message at the end of the file,
+        which the next delivery closes off (``spool.mbox.delivery``).
+        """
+        make_state_directory(self.location)
+        with tempfile.SpooledTemporaryFile(_MEMORY_OCTETS, dir=str(self.location.state)) as stored:
+            wire_octets = self._store(message, stored)
+            stored.seek(0)
+            from_line = make_from_line(envelope.sender, self._now())
+            with storage_errors(self.location.path), self._locked(create=True) as mbox:
+                offset = append_message(mbox, from_line, stored)
+        return Delivered(str(offset), wire_octets)
+
+    def open_maildrop(self, *, share: bool = False) -> MboxMaildrop:
+        """Take the session lock and a snapshot (``spool.mailbox.Mailbox.open_maildrop``)."""
+        try:
+            lock = SessionLock(self.location)
+        except MailboxBusyError:
+            if not share:
+                raise
+            lock = None
+        with contextlib.ExitStack() as releases:
+            if lock is not None:
+                releases.callback(lock.release)
+            with storage_errors(self.location.path):
+                snapshot, file = self._read()
+            mbox = OpenedMbox(self.location, snapshot, file, lock, self._locked, self._unquote)
+            releases.callback(mbox.close)
+            maildrop = MboxMaildrop(mbox)
+            releases.pop_all()
+        return maildrop
+
+    def _store(self, message: Iterable[bytes], stored: IO[bytes]) -> int:
+        form = StoredForm(unquote=self._unquote)
+        for piece in message:
+            # Only our own writing: trouble of whoever sends the message is not the mailbox's.
+            with storage_errors(self.location.path):
+                stored.write(form.feed(piece))
+        with storage_errors(self.location.path):
+            stored.write(form.finish())
+        return form.wire_octets
+
+    def _read(self) -> tuple[Snapshot, OpenFile | None]:
+        try:
+            with self._locked() as mbox:
+                snapshot = take_snapshot(mbox, unquote=self._unquote)
+                return snapshot, OpenFile(os.dup(mbox.descriptor))
+        except FileNotFoundError:
+            return Snapshot((0, 0), 0), None
+
+    @contextlib.contextmanager
+    def _locked(self, *, create: bool = False) -> Iterator[HeldMbox]:
+        with self._locks.held(create=create) as mbox:
+            finish_removal(mbox, journal_path(self.location))
+            yield mbox

@@ -1,0 +1,147 @@
+"""Where the messages of an mbox lie.
+
+**What separates messages.** A line that begins with ``From `` and is a From_ line (``spool.mbox.from_line``). The blank
+line before it belongs to it and not to the message it ends. LF and CRLF line ends may be mixed.
+
+**Content-Length** is a hint, used only where it is longer than what the next From_ line would make of the message, and
+only if a From_ line or the end of the file follows just there: so bodies of mboxcl2, which quotes nothing, stay whole.
+
+**Damage.** An mbox begins with a From_ line of any form, after blank lines and the NULs an NFS client that crashed left
+behind; a file that begins with anything else is not an mbox, and a temporary error. At the end of the file NULs, and an
+unfinished From_ line after a blank line (somebody crashed while delivering), are nobody's mail: no message has them. A
+message torn anywhere else ends where the file, or a From_ line, says so. What follows NULs *within* a file is part of
+the message before them, even if it looks like a From_ line: taking it for one would let anybody send messages that
+split in two.
+
+Time is linear in the octets for any input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from spool.errors import MailboxUnavailableError
+from spool.mbox.blocks import BlockReader
+from spool.mbox.from_line import LINE_OCTETS_MAX, MARK, separates
+from spool.mbox.headers import HEAD_OCTETS, Hints, read_hints
+
+_TAIL_OCTETS: Final = 64 * 1024
+_NOT_MAIL: Final = b"\r\n\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message in an mbox, by offsets in the file.
+
+    Attributes:
+        start: of its From_ line.
+        content: of its header, behind the From_ line.
+        end: of its last line; the blank line, if there is one, follows.
+        stop: where the next message, or what is no mail, begins.
+        hints: what its storage fields say.
+    """
+
+    start: int
+    content: int
+    end: int
+    stop: int
+    hints: Hints
+
+
+def sound_end(reader: BlockReader) -> int:
+    """Return where the mail in the file ends: before NULs and an unfinished From_ line at its end."""
+    end = reader.end
+    while end:
+        start = max(end - _TAIL_OCTETS, 0)
+        tail = reader.read(start, end)
+        end = start + len(tail.rstrip(b"\0"))
+        if end > start:
+            break
+    tail_start = max(end - LINE_OCTETS_MAX, 0)
+    tail = reader.read(tail_start, end)
+    line_start = tail.rfind(b"\n") + 1
+    line = tail[line_start:]
+    begins_line = line_start > 0 or tail_start == 0
+    is_torn = begins_line and (line.startswith(MARK) or (line != b"" and MARK.startswith(line)))
+    if is_torn and (tail[:line_start].endswith((b"\n\n", b"\n\r\n")) or not tail[:line_start].strip(_NOT_MAIL)):
+        return end - len(line)
+    return end
+
+
+def scan(reader: BlockReader) -> Iterator[Record]:
+    """Find the messages below ``reader.end``, which is a ``sound_end``.
+
+    Raises:
+        MailboxUnavailableError: the file is not an mbox.
+        OSError: it cannot be read.
+    """
+    start = first_start(reader)
+    while start < reader.end:
+        record = _record_at(reader, start)
+        yield record
+        start = record.stop
+
+
+def first_start(reader: BlockReader) -> int:
+    """Return where the first message of an mbox begins, ``reader.end`` if there is none.
+
+    Raises:
+        MailboxUnavailableError: the file is not an mbox.
+        OSError: it cannot be read.
+    """
+    if reader.read(0, len(MARK)) == MARK:
+        return 0
+    first = reader.find(MARK, 0)
+    before = reader.end if first < 0 else first
+    for piece in reader.pieces(0, before):
+        if piece.strip(_NOT_MAIL):
+            raise MailboxUnavailableError("not an mbox: it does not begin with a From_ line")
+    return before
+
+
+def _record_at(reader: BlockReader, start: int) -> Record:
+    content = reader.find(b"\n", start) + 1 or reader.end
+    end, stop = _next_boundary(reader, content)
+    hints = read_hints(reader.read(content, min(content + HEAD_OCTETS, stop)))
+    if hints.content_length is not None and hints.body is not None:
+        hinted_end = content + hints.body + hints.content_length
+        if end < hinted_end <= reader.end and (hinted_stop := _boundary_at(reader, hinted_end)) is not None:
+            end, stop = hinted_end, hinted_stop
+    return Record(start, content, end, stop, hints)
+
+
+def _next_boundary(reader: BlockReader, content: int) -> tuple[int, int]:
+    line_end = content - 1  # the LF of the From_ line: a message without any octet may follow it
+    while (line_end := reader.find(b"\nFrom ", line_end)) >= 0:
+        stop = line_end + 1
+        end = _without_blank_line(reader, content, stop)
+        if _is_separator(reader, stop, after_blank_line=end < stop):
+            return end, stop
+        line_end = stop
+    return _without_blank_line(reader, content, reader.end), reader.end
+
+
+def _without_blank_line(reader: BlockReader, content: int, end: int) -> int:
+    # The LF of the From_ line counts as a line end before the blank line, but is not the message's.
+    last = reader.read(max(end - 3, content - 1), end)
+    if last.endswith(b"\n\n"):
+        return end - 1
+    return end - 2 if last == b"\n\r\n" else end
+
+
+def _boundary_at(reader: BlockReader, position: int) -> int | None:
+    line_end = reader.read(position, position + 2)
+    if line_end.startswith(b"\n"):
+        position += 1
+    elif line_end == b"\r\n":
+        position += 2
+    if position == reader.end or _is_separator(reader, position, after_blank_line=True):
+        return position
+    return None
+
+
+def _is_separator(reader: BlockReader, start: int, *, after_blank_line: bool) -> bool:
+    line, line_end, _ = reader.read(start, start + LINE_OCTETS_MAX).partition(b"\n")
+    return bool(line_end) and line.startswith(MARK) and separates(line, after_blank_line=after_blank_line)
