@@ -37,7 +37,7 @@ class SpoolSettings:
     mbox_locks: tuple[MboxLock, ...] = ("fcntl", "dotlock")
     mbox_lock_seconds: float = 30.0
     mbox_dotlock_stale_seconds: float = 300.0
-    mbox_unquote: bool = False
+    mbox_unquote: bool = True
     break_character: str = "-"
 
     def __post_init__(self) -> None:
