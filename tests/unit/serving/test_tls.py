@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -45,7 +45,7 @@ class Connection:
         self.clock = Clock()
         self.greeter = Greeter()
         factory = tls_factory(tls, Factory.forProtocol(lambda: self.greeter), self.clock)
-        self.server: Any = factory.buildProtocol(None)
+        self.server = cast("Any", factory.buildProtocol(None))
         self.transport: Any = StringTransport()  # type: ignore[no-untyped-call]
         self.server.makeConnection(self.transport)
         self.to_client, self.to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
