@@ -44,7 +44,7 @@ class Ticket:
     nonce: bytes = field(repr=False)
 
 
-def seal(key: bytes, ticket: Ticket) -> bytes:
+def seal(key: bytes | bytearray, ticket: Ticket) -> bytes:
     """Seal a ticket with the ``KEY_OCTETS`` octets of key that authenticator and spawner got from the supervisor."""
     payload = json.dumps(
         [ticket.user.text, ticket.uid, ticket.gid, str(ticket.home), ticket.expires, ticket.nonce.hex()]
@@ -52,7 +52,7 @@ def seal(key: bytes, ticket: Ticket) -> bytes:
     return _mac(key, payload) + payload
 
 
-def open_ticket(key: bytes, octets: bytes, now: float) -> Ticket:
+def open_ticket(key: bytes | bytearray, octets: bytes, now: float) -> Ticket:
     """Check the seal and the time of a ticket.
 
     Raises:
@@ -70,7 +70,7 @@ def open_ticket(key: bytes, octets: bytes, now: float) -> Ticket:
     return Ticket(UserName(user), uid, gid, Path(home), expires, bytes.fromhex(nonce))
 
 
-def _mac(key: bytes, payload: bytes) -> bytes:
+def _mac(key: bytes | bytearray, payload: bytes) -> bytes:
     if len(key) != KEY_OCTETS:
         raise ValueError(f"a ticket key has {KEY_OCTETS} octets")
     return hmac.digest(key, _PURPOSE + payload, hashlib.sha256)
