@@ -48,18 +48,6 @@ class Phase(enum.Enum):
     OVER = "over"
 
 
-@dataclass(slots=True, eq=False)
-class Operation(Generic[Work]):
-    """One operation; ``work`` is the caller's. Only ``Admission`` changes it."""
-
-    user: UserName
-    file_system: str
-    work: Work
-    deadline: float
-    release: bool
-    phase: Phase = Phase.WAITING
-
-
 @dataclass(frozen=True, slots=True)
 class Overdue(Generic[Work]):
     """What ``Admission.overdue`` found: operations that got stuck, that waited in vain, and that may run now."""
@@ -95,9 +83,26 @@ class _Lane(Generic[Work]):
 
 
 @dataclass(slots=True)
-class _User:
+class _Share:
+    """The operations of one user: those in flight, those of them that are stuck, and how many are not releases."""
+
     in_flight: int = 0
     stuck: int = 0
+    limited: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Operation(Generic[Work]):
+    """One operation; ``work`` is the caller's. Only ``Admission`` changes it."""
+
+    user: UserName
+    file_system: str
+    work: Work
+    deadline: float
+    release: bool
+    lane: _Lane[Work]
+    share: _Share
+    phase: Phase = Phase.WAITING
 
 
 class Admission(Generic[Work]):
@@ -110,7 +115,7 @@ class Admission(Generic[Work]):
     def __init__(self, limits: LimitsSettings) -> None:
         self._limits = limits
         self._lanes: dict[str, _Lane[Work]] = {}
-        self._users: dict[UserName, _User] = {}
+        self._shares: dict[UserName, _Share] = {}
         # Every operation has the same time, so each of these is in the order of deadlines.
         self._running: OrderedDict[Operation[Work], None] = OrderedDict()
         self._waiting: OrderedDict[Operation[Work], None] = OrderedDict()
@@ -145,17 +150,15 @@ class Admission(Generic[Work]):
         Raises:
             BulkheadFullError: it is refused; nothing has changed.
         """
-        lane = self._lane(file_system, now)
-        state = self._users.get(user)
-        trouble = self._user_trouble(state) or self._lane_trouble(lane, now)
+        operation = self._operation(user, file_system, work, now, release=False)
+        lane = operation.lane
+        trouble = self._user_trouble(operation.share) or self._lane_trouble(lane, now)
         if trouble:
             self._refused += 1
             raise BulkheadFullError(f"{user} on {file_system}: {trouble}")
-        operation = Operation(user, file_system, work, now + self._limits.operation_seconds, release=False)
-        self._lanes[file_system] = lane
-        self._users.setdefault(user, _User()).in_flight += 1
+        self._enter(operation)
         if self._has_room(lane):
-            self._start(operation, lane, now)
+            self._start(operation, now)
         else:
             lane.waiting[operation] = None
             self._waiting[operation] = None
@@ -163,11 +166,11 @@ class Admission(Generic[Work]):
 
     def admit_release(self, user: UserName, file_system: str, work: Work, now: float) -> Operation[Work]:
         """Let a release in. It runs or waits, as its phase says."""
-        lane = self._lane(file_system, now)
-        operation = Operation(user, file_system, work, now + self._limits.operation_seconds, release=True)
-        self._lanes[file_system] = lane
+        operation = self._operation(user, file_system, work, now, release=True)
+        lane = operation.lane
+        self._enter(operation)
         if self._has_room(lane) and not self._hung(lane):
-            self._start(operation, lane, now)
+            self._start(operation, now)
         else:
             lane.releases.append(operation)
         return operation
@@ -176,26 +179,25 @@ class Admission(Generic[Work]):
         """Take a waiting operation back; false, and without effect, if it has begun or is a release."""
         if operation.phase is not Phase.WAITING or operation.release:
             return False
-        lane = self._lanes[operation.file_system]
-        del lane.waiting[operation]
+        del operation.lane.waiting[operation]
         del self._waiting[operation]
-        self._leave(operation, lane)
+        self._leave(operation)
         return True
 
     def returned(self, operation: Operation[Work], now: float) -> Sequence[Operation[Work]]:
         """Take note that a running or stuck operation's thread is back, and return what may run in its place."""
-        lane = self._lanes[operation.file_system]
+        lane = operation.lane
         lane.running -= 1
         self._threads -= 1
         if operation.phase is Phase.STUCK:
             lane.stuck -= 1
+            operation.share.stuck -= 1
             self._stuck -= 1
-            self._users[operation.user].stuck -= 1
         else:
             del self._running[operation]
         lane.moved_at = now
         lane.unanswered = lane.probes = 0
-        self._leave(operation, lane)
+        self._leave(operation)
         return self._start_waiting(lane, now)
 
     def overdue(self, now: float) -> Overdue[Work]:
@@ -207,19 +209,17 @@ class Admission(Generic[Work]):
         for operation in withdrawn:
             self.withdraw(operation)
         ready: list[Operation[Work]] = []
-        for name in dict.fromkeys(operation.file_system for operation in stuck):
-            ready.extend(self._start_waiting(self._lanes[name], now))
+        for operation in stuck:
+            ready.extend(self._start_waiting(operation.lane, now))
         return Overdue(stuck, withdrawn, ready)
 
     # -- the rules
 
-    def _user_trouble(self, state: _User | None) -> str | None:
-        if state is None:
-            return None
-        if state.stuck:
+    def _user_trouble(self, share: _Share) -> str | None:
+        if share.stuck:
             return "an operation of this user does not return"
-        if state.in_flight >= self._limits.operations_per_user:
-            return f"this user has {state.in_flight} operations in flight"
+        if share.limited >= self._limits.operations_per_user:
+            return f"this user has {share.limited} operations in flight"
         return None
 
     def _lane_trouble(self, lane: _Lane[Work], now: float) -> str | None:
@@ -243,19 +243,35 @@ class Admission(Generic[Work]):
 
     # -- the counts
 
-    def _lane(self, file_system: str, now: float) -> _Lane[Work]:
-        # A new one is not kept before something is let into it.
-        return self._lanes.get(file_system) or _Lane(moved_at=now)
+    def _operation(self, user: UserName, file_system: str, work: Work, now: float, *, release: bool) -> Operation[Work]:
+        return Operation(
+            user,
+            file_system,
+            work,
+            now + self._limits.operation_seconds,
+            release,
+            self._lanes.get(file_system) or _Lane(moved_at=now),
+            self._shares.get(user) or _Share(),
+        )
 
-    def _leave(self, operation: Operation[Work], lane: _Lane[Work]) -> None:
+    def _enter(self, operation: Operation[Work]) -> None:
+        self._lanes[operation.file_system] = operation.lane
+        self._shares[operation.user] = operation.share
+        operation.share.in_flight += 1
+        operation.share.limited += not operation.release
+
+    def _leave(self, operation: Operation[Work]) -> None:
         operation.phase = Phase.OVER
-        if not operation.release:
-            self._users[operation.user].in_flight -= 1
-        self._forget_idle_user(operation.user)
+        lane, share = operation.lane, operation.share
+        share.in_flight -= 1
+        share.limited -= not operation.release
+        if not share.in_flight:
+            del self._shares[operation.user]
         if not (lane.running or lane.waiting or lane.releases):
             del self._lanes[operation.file_system]
 
-    def _start(self, operation: Operation[Work], lane: _Lane[Work], now: float) -> None:
+    def _start(self, operation: Operation[Work], now: float) -> None:
+        lane = operation.lane
         if self._hung(lane):
             lane.probed_at = now
             lane.probes += 1
@@ -267,33 +283,28 @@ class Admission(Generic[Work]):
 
     def _start_waiting(self, lane: _Lane[Work], now: float) -> list[Operation[Work]]:
         ready: list[Operation[Work]] = []
-        while self._has_room(lane) and not self._hung(lane):
+        while (lane.releases or lane.waiting) and self._has_room(lane) and not self._hung(lane):
             # Releases first: somebody may be waiting for the lock they give back.
             if lane.releases:
                 operation = lane.releases.popleft()
-            elif lane.waiting and self._threads < self._limits.threads:
+            elif self._threads < self._limits.threads:
                 operation, _ = lane.waiting.popitem(last=False)
                 del self._waiting[operation]
             else:
                 break
-            self._start(operation, lane, now)
+            self._start(operation, now)
             ready.append(operation)
         return ready
 
-    def _forget_idle_user(self, user: UserName) -> None:
-        state = self._users.get(user)
-        if state is not None and not state.in_flight and not state.stuck:
-            del self._users[user]
-
     def _become_stuck(self, operation: Operation[Work], now: float) -> None:
         operation.phase = Phase.STUCK
-        lane = self._lanes[operation.file_system]
+        lane = operation.lane
         lane.stuck += 1
         lane.unanswered += 1
         if lane.unanswered == self._limits.stuck_per_file_system:
             lane.probed_at = now
+        operation.share.stuck += 1
         self._stuck += 1
-        self._users.setdefault(operation.user, _User()).stuck += 1
         del self._running[operation]
 
     @staticmethod

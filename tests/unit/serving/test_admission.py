@@ -342,7 +342,7 @@ class AdmissionHistories(RuleBasedStateMachine):
             assert self.admission.withdraw(operation), "a release was left waiting with nothing running"
         totals = self.admission.totals
         assert (totals.running, totals.waiting, totals.stuck) == (0, 0, 0)
-        assert not self.admission._users
+        assert not self.admission._shares
         assert not self.admission._lanes
 
 
