@@ -34,12 +34,13 @@ class DotLock:
         stale_seconds: from which age on another's lock is broken.
     """
 
-    __slots__ = ("_own", "_path", "_stale_seconds")
+    __slots__ = ("_descriptor", "_path", "_stale_seconds")
 
     def __init__(self, mbox: Path, *, stale_seconds: float) -> None:
         self._path = mbox.with_name(f"{mbox.name}.lock")
         self._stale_seconds = stale_seconds
-        self._own: os.stat_result | None = None
+        # Open while the lock is held: else, if another breaks it, his own lock could get the inode number of ours.
+        self._descriptor: int | None = None
 
     def try_acquire(self) -> bool:
         """Take the lock, breaking a stale one; False if another holds it."""
@@ -50,32 +51,36 @@ class DotLock:
             self._break_stale(os.fstat(descriptor).st_mtime)
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, self._path, follow_symlinks=False)
-            own = os.fstat(descriptor)
+            if os.fstat(descriptor).st_nlink == 2:
+                self._descriptor = descriptor
         finally:
-            os.close(descriptor)
             fresh.unlink()
-        self._own = own if own.st_nlink == 2 else None
-        return self._own is not None
+            if self._descriptor is None:
+                os.close(descriptor)
+        return self._descriptor is not None
 
     def refresh(self) -> None:
         """Make a lock that is held look fresh; to be called now and then while holding it for long."""
-        if self._is_own(self._stat()):
-            os.utime(self._path, follow_symlinks=False)
+        if self._descriptor is not None:
+            os.utime(self._descriptor)
 
     def release(self) -> None:
         """Remove the lock if it is still ours. Does nothing if it is not held."""
-        if self._is_own(self._stat()):
-            self._path.unlink()
-        self._own = None
+        if self._descriptor is None:
+            return
+        try:
+            found = self._stat()
+            if found is not None and os.path.samestat(found, os.fstat(self._descriptor)):
+                self._path.unlink()
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _stat(self) -> os.stat_result | None:
         try:
             return self._path.lstat()
         except FileNotFoundError:
             return None
-
-    def _is_own(self, found: os.stat_result | None) -> bool:
-        return found is not None and self._own is not None and os.path.samestat(found, self._own)
 
     def _break_stale(self, server_time: float) -> None:
         found = self._stat()

@@ -107,7 +107,7 @@ def _record_at(reader: BlockReader, start: int) -> Record:
     hints = read_hints(reader.read(content, min(content + HEAD_OCTETS, stop)))
     if hints.content_length is not None and hints.body is not None:
         hinted_end = content + hints.body + hints.content_length
-        if end < hinted_end <= reader.end and (hinted_stop := _boundary_at(reader, hinted_end)) is not None:
+        if stop < hinted_end <= reader.end and (hinted_stop := _boundary_at(reader, hinted_end)) is not None:
             end, stop = hinted_end, hinted_stop
     return Record(start, content, end, stop, hints)
 
@@ -131,14 +131,12 @@ def _without_blank_line(reader: BlockReader, content: int, end: int) -> int:
     return end - 2 if last == b"\n\r\n" else end
 
 
-def _boundary_at(reader: BlockReader, position: int) -> int | None:
-    line_end = reader.read(position, position + 2)
-    if line_end.startswith(b"\n"):
-        position += 1
-    elif line_end == b"\r\n":
-        position += 2
-    if position == reader.end or _is_separator(reader, position, after_blank_line=True):
-        return position
+def _boundary_at(reader: BlockReader, end: int) -> int | None:
+    """Where the next message begins if one ends at ``end``, None if none ends there."""
+    line_end = reader.read(end, end + 2)
+    stop = end + (1 if line_end.startswith(b"\n") else 2 * (line_end == b"\r\n"))
+    if stop == reader.end or (end < stop and _is_separator(reader, stop, after_blank_line=True)):
+        return stop
     return None
 
 
