@@ -114,22 +114,19 @@ def _make_bcrypt(_kind: str, password: bytes, random_octets: Callable[[int], byt
 
 
 def _make_salted(kind: str, password: bytes, random_octets: Callable[[int], bytes]) -> str:
-    prefix, salt_characters = _SALTED[kind]
+    identifier, salt_characters = _SALTED[kind]
     salt = bytes(_SALT_ALPHABET[octet & 63] for octet in random_octets(salt_characters)).decode("ascii")
     form = _FORMS[kind]
+    costs = {"rounds": _SHA_CRYPT_ROUNDS} if form.costs_max else {}
     if _SYSTEM_CRYPT is not None:
-        computed = _SYSTEM_CRYPT(password, f"{prefix}{salt}$".encode("ascii"))
+        setting = f"${identifier}${''.join(f'{name}={cost}$' for name, cost in costs.items())}{salt}$"
+        computed = _SYSTEM_CRYPT(password, setting.encode("ascii"))
         if computed is not None:
             return computed.decode("ascii")
-    costs = {"rounds": _SHA_CRYPT_ROUNDS} if form.costs_max else {}
     return str(form.handler.using(salt=salt, **costs).hash(password))
 
 
-_SALTED: Final = {
-    "SHA512-CRYPT": (f"$6$rounds={_SHA_CRYPT_ROUNDS}$", 16),
-    "SHA256-CRYPT": (f"$5$rounds={_SHA_CRYPT_ROUNDS}$", 16),
-    "MD5-CRYPT": ("$1$", 8),
-}
+_SALTED: Final = {"SHA512-CRYPT": ("6", 16), "SHA256-CRYPT": ("5", 16), "MD5-CRYPT": ("1", 8)}
 
 
 def _maker(

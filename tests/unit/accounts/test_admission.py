@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from accounts.admission import Admission
+from accounts.requests import Granted, RefusalReason
+from accounts.settings import AuthSettings, LoginPolicy
+from accounts.tickets import LIFETIME_SECONDS, Ticket, open_ticket
+from spool.names import UserName
+from tests.unit.accounts.fakes import FakeDirectory
+
+KEY = bytes(32)
+
+
+def admit(
+    admission: Admission, name: str, policy: LoginPolicy | None = None, now: float = 0.0
+) -> Granted | RefusalReason:
+    record = FakeDirectory().records[name]
+    return admission.admit(1, UserName(name), record, AuthSettings(), policy or LoginPolicy(), now)
+
+
+def admission() -> Admission:
+    return Admission(500, KEY, lambda count: b"n" * count)
+
+
+def test_the_service_uid_needs_no_ticket() -> None:
+    granted = admit(admission(), "yasuhi")
+    assert isinstance(granted, Granted)
+    assert (granted.user.text, granted.uid, granted.gid, str(granted.home)) == ("yasuhi", 500, 500, "/spool/u/yasuhi")
+    assert granted.ticket == b""
+
+
+def test_another_uid_gets_a_ticket_of_the_same_content() -> None:
+    granted = admit(admission(), "own", now=7.0)
+    assert isinstance(granted, Granted)
+    assert open_ticket(KEY, granted.ticket, 7.0) == Ticket(
+        granted.user, granted.uid, granted.gid, granted.home, 7.0 + LIFETIME_SECONDS, b"n" * 16
+    )
+
+
+def test_a_system_account_is_never_admitted() -> None:
+    assert admit(admission(), "root") is RefusalReason.PERMANENT
+
+
+def test_a_user_may_come_too_soon() -> None:
+    door, policy = admission(), LoginPolicy(login_delay_seconds=60)
+    assert isinstance(admit(door, "yasuhi", policy, 0.0), Granted)
+    assert admit(door, "yasuhi", policy, 59.0) is RefusalReason.LOGIN_DELAY
+    assert isinstance(admit(door, "yasuhi", policy, 60.0), Granted)
+
+
+def test_a_user_may_have_too_many_sessions() -> None:
+    door, policy = admission(), LoginPolicy(connections_per_user=1)
+    assert isinstance(admit(door, "yasuhi", policy), Granted)
+    assert admit(door, "yasuhi", policy) is RefusalReason.TOO_MANY_SESSIONS
+    assert isinstance(admit(door, "own", policy), Granted)
+    door.sessions.ended(1, UserName("yasuhi"))
+    assert isinstance(admit(door, "yasuhi", policy), Granted)
+
+
+def test_a_limit_of_zero_is_none() -> None:
+    door, policy = admission(), LoginPolicy(connections_per_user=0)
+    assert all(isinstance(admit(door, "yasuhi", policy), Granted) for _ in range(50))
