@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import cdbx
 
@@ -99,19 +99,19 @@ def parse_assign(text: bytes, *, file: Path) -> tuple[AssignLine, ...]:
     Raises:
         SettingsError: naming file, line and field.
     """
-    lines = text.split(b"\n")
+    *lines, rest = text.split(b"\n")
     parsed: list[AssignLine] = []
     for number, line in enumerate(lines, start=1):
         if line.startswith(b"."):
             return tuple(parsed)
-        if number == len(lines):
-            break
         try:
             parsed.append(_parse_line(line))
         except _FieldError as error:
             raise SettingsError(f"{file}: line {number}: {error}") from error
-    trouble = "it has no line end" if lines[-1] else "expected the closing dot, found the end of the file"
-    raise SettingsError(f"{file}: line {len(lines)}: {trouble}")
+    if rest.startswith(b"."):
+        return tuple(parsed)
+    trouble = "it has no line end" if rest else "expected the closing dot, found the end of the file"
+    raise SettingsError(f"{file}: line {len(lines) + 1}: {trouble}")
 
 
 def format_assign(lines: Iterable[AssignLine]) -> bytes:
@@ -126,6 +126,8 @@ def format_line(line: AssignLine) -> bytes:
             head = f"={local}"
         case Wildcard(prefix, record):
             head = f"+{prefix}"
+        case _:
+            assert_never(line)
     fields = (head, record.user, record.uid, record.gid, record.home, record.dash, record.extension)
     return _encode(":".join(map(str, fields))) + b":\n"
 
@@ -213,6 +215,8 @@ def compile_assign(lines: Iterable[AssignLine]) -> bytes:
                     maker.add(key, record_data(record))
                     if prefix:
                         last_octets[key[-1:]] = None
+                case _:
+                    assert_never(line)
         maker.add(WILDCARD_SET_KEY, b"".join(last_octets))
         maker.commit().close()
         file.seek(0)

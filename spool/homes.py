@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from spool import durable
 from spool.errors import HomeUnavailableError, MailboxUnavailableError, RosterError
@@ -123,6 +123,8 @@ def make_mailbox(location: MailboxLocation) -> None:
                 except FileExistsError:
                     _check_kind(location, place.lstat().st_mode)
                 durable.sync_directory(parent)
+            case _:
+                assert_never(location.kind)
 
 
 def _location(
@@ -181,6 +183,8 @@ def _check_kind(location: MailboxLocation, mode: int) -> None:
             right = stat.S_ISDIR(mode)
         case MailboxKind.MBOX:
             right = stat.S_ISREG(mode)
+        case _:
+            assert_never(location.kind)
     if not right:
         raise MailboxUnavailableError(f"{location.path}: expected {location.kind.value}, found {stat.filemode(mode)}")
 

@@ -150,11 +150,18 @@ def parse_override(text: str, classes: Mapping[str, type]) -> Override:
 
 
 def with_override(tables: Table, override: Override) -> dict[str, Any]:
-    """Return tables with one value changed."""
-    table = {key: value for key, value in tables.get(override.section, {}).items() if key != override.key}
+    """Return tables with one value changed.
+
+    Raises:
+        SettingsError: the section is there and is no table.
+    """
+    table = tables.get(override.section, {})
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{override.section}: expected a table, found {_shown(table)}")
+    changed = {key: value for key, value in table.items() if key != override.key}
     if override.value is not None:
-        table[override.key] = override.value
-    return {**tables, override.section: table}
+        changed[override.key] = override.value
+    return {**tables, override.section: changed}
 
 
 # -- to the file ------------------------------------------------------------------------------------------------------
@@ -167,17 +174,19 @@ def format_toml(
 
     Args:
         tables: by section; a section that is a sequence becomes ``[[section]]`` for each.
-        comments: text to stand above ``section`` or ``section.key``.
+        comments: text to stand above the first ``section``, or above each ``section.key``.
     """
     comments = comments or {}
     blocks = []
     for section, content in tables.items():
+        one = isinstance(content, Mapping)
+        lines = list(_comment(comments.get(section)))
         for table in [content] if isinstance(content, Mapping) else content:
-            head = f"[{_key(section)}]" if isinstance(content, Mapping) else f"[[{_key(section)}]]"
-            lines = [*_comment(comments.get(section)), head]
+            lines.append(f"[{_key(section)}]" if one else f"[[{_key(section)}]]")
             for key, value in table.items():
                 lines += [*_comment(comments.get(f"{section}.{key}")), f"{_key(key)} = {_toml(value)}"]
-            blocks.append("\n".join(lines) + "\n")
+            blocks.append("\n".join([*lines, ""]))
+            lines = []
     return "\n".join(blocks)
 
 

@@ -50,7 +50,9 @@ def test_a_login_name_may_carry_a_domain() -> None:
     assert LoginName.parse("Joe@Example.ORG") == LoginName(UserName("joe"), DomainName("example.org"))
 
 
-@pytest.mark.parametrize("text", ["", "@", "joe@", "@example.org", "a@b@c", "\u212aelvin", "joe@\u212a.org", "\u017fam"])
+@pytest.mark.parametrize(
+    "text", ["", "@", "joe@", "@example.org", "a@b@c", "\u212aelvin", "joe@\u212a.org", "\u017fam"]
+)
 def test_a_login_name_of_no_form_is_refused_before_it_is_lower_cased(text: str) -> None:
     with pytest.raises(MalformedNameError):
         LoginName.parse(text)
