@@ -117,8 +117,8 @@ class MboxLocks:
         for kind in self.kinds:
             if kind == DOTLOCK:
                 dotlock = DotLock(self.path, stale_seconds=self.stale_seconds)
-                free = self._try_dotlock(dotlock)
                 releases.callback(dotlock.release)
+                free = self._try_dotlock(dotlock)
             else:
                 free = try_lock(descriptor, LockKind(kind))
                 releases.callback(unlock, descriptor, LockKind(kind))

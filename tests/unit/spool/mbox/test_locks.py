@@ -127,7 +127,6 @@ def test_a_file_that_was_replaced_is_opened_anew(mbox: Path, monkeypatch: pytest
     new = mbox.with_name("new")
     new.write_bytes(b"new")
     time = Time()
-    real = locks.try_lock
 
     def replacing(descriptor: int, kind: LockKind) -> bool:
         if new.exists():
@@ -136,8 +135,8 @@ def test_a_file_that_was_replaced_is_opened_anew(mbox: Path, monkeypatch: pytest
                 new.rename(mbox)
             else:
                 time.while_asleep.append(lambda: new.rename(mbox))
-                monkeypatch.setattr(locks, "try_lock", real)
-        return real(descriptor, kind)
+                monkeypatch.setattr(locks, "try_lock", try_lock)
+        return try_lock(descriptor, kind)
 
     monkeypatch.setattr(locks, "try_lock", replacing)
     with locks_of(mbox, time).held() as held:
