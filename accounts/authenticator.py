@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from accounts.admission import Admission
 from accounts.apop_file import digest_fits
@@ -148,6 +148,8 @@ class Authenticator:
                     self._abandon(client_id, conversation)
                 case SessionEnded(user):
                     self._sessions.ended(client_id, user)
+                case _:
+                    assert_never(request)
         except SpoolError as error:
             self._report(str(error))
             return Refused(RefusalReason.TEMPORARY)
@@ -205,6 +207,8 @@ class Authenticator:
                 return _crosses_no_network(peer)
             case "never":
                 return peer.tls
+            case _:
+                assert_never(self._settings.cleartext)
 
     def _must_use_apop(self, peer: Peer, claim: Claim) -> bool:
         if not self._settings.apop_only or _crosses_no_network(peer) or claim.user is None:
@@ -316,6 +320,8 @@ class Authenticator:
             case Failed(name):
                 attempt.claim = identify(self._directory, name)
                 return self._attempts.failed(attempt, now)
+            case _:
+                assert_never(step)
 
     def _scram_keys(self, peer: Peer, name: bytes, scheme: str, now: float) -> ScramKeys:
         claim = identify(self._directory, name)

@@ -63,24 +63,30 @@ ANSWERS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Challenge, OCTETS),
 )
 
+few = settings(max_examples=40)
+
 PEER = ["127.0.0.1", 1, False, "pop3"]
 
 
+@few
 @given(REQUESTS)
 def test_a_request_comes_out_as_it_went_in(request: AuthRequest) -> None:
     assert decode_request(encode_request(request)) == request
 
 
+@few
 @given(ANSWERS)
 def test_an_answer_comes_out_as_it_went_in(answer: AuthAnswer) -> None:
     assert decode_answer(encode_answer(answer)) == answer
 
 
+@few
 @given(TEXTS, st.booleans())
 def test_an_offer_comes_out_as_it_went_in(mechanisms: tuple[str, ...], apop: bool) -> None:
     assert decode_offer(encode_offer(Offer(mechanisms, apop))) == Offer(mechanisms, apop)
 
 
+@few
 @given(st.binary(max_size=200))
 def test_no_octets_do_more_than_raise(octets: bytes) -> None:
     for decode in (decode_request, decode_answer, decode_offer):
@@ -95,7 +101,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@few
 @given(st.sampled_from(sorted(tag for tag, _ in _FORMS.values())), st.lists(JSON, max_size=7))
 def test_no_fields_do_more_than_raise(tag: str, fields: list[Any]) -> None:
     octets = json.dumps([tag, *fields]).encode()

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.requests import Challenge, ChannelBinding
@@ -196,6 +196,7 @@ def test_the_signature_must_be_answered_with_nothing() -> None:
     assert conversation.respond(b"*") == Failed(b"user")
 
 
+@settings(max_examples=50)
 @given(st.lists(st.binary(max_size=60) | st.just(b"n,,n=user,r=x"), max_size=4))
 def test_no_octets_prove_anything(messages: list[bytes]) -> None:
     conversation = talk()
