@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.credentials import Credentials
-from accounts.schemes import make_verifier
+from accounts.schemes.verifiers import make_verifier
 from spool.errors import NoSuchUserError
 from spool.names import UserName
 from spool.roster import Added, NewUser, Removed, Roster

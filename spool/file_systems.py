@@ -67,6 +67,14 @@ class Mounts:
         # A table without a root is that of a process in a chroot; what it lies on has no line.
         return mounts.get(place) or Mount(Path("/"), "unknown", "0:0")
 
+    def all(self) -> tuple[Mount, ...]:
+        """Every visible mount.
+
+        Raises:
+            OSError: the table cannot be read.
+        """
+        return tuple(self._mounts().values())
+
     def _mounts(self) -> dict[str, Mount]:
         now = self._monotonic()
         kept = self._kept

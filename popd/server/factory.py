@@ -71,6 +71,12 @@ class Pop3Factory(protocol.ServerFactory):
         self._host_name = host_name
         self._random_octets = random_octets
         self._epoch_seconds = epoch_seconds
+        self._open: set[Pop3Protocol] = set()
+
+    def drain(self) -> None:
+        """Close the connections that are not logged in."""
+        for connection in tuple(self._open):
+            connection.drain()
 
     def buildProtocol(self, addr: IAddress | None) -> protocol.Protocol:  # noqa: N802
         """Make the protocol of a connection from ``addr``."""
@@ -86,8 +92,11 @@ class Pop3Factory(protocol.ServerFactory):
         def ended() -> None:
             totals.connections_open -= 1
             self._admission.disconnected(peer.address)
+            self._open.discard(connection)
 
-        return Pop3Protocol(self._service, self._policy(peer), peer, ended)
+        connection = Pop3Protocol(self._service, self._policy(peer), peer, ended)
+        self._open.add(connection)
+        return connection
 
     def _policy(self, peer: Peer) -> SessionPolicy:
         settings, offer = self._service.settings, self._service.logins.client.offer

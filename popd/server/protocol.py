@@ -118,6 +118,13 @@ class Pop3Protocol(protocol.Protocol):
         self._log.ended(self._work.user, self._work.counts, type(reason.value).__name__)
         self._ended()
 
+    def drain(self) -> None:
+        """Close a connection that is not logged in: the worker is to end. A session ends as its client likes."""
+        if self._phase is Phase.HANDSHAKE:
+            self._stream.abortConnection()
+        elif self._phase is Phase.OPEN and not self._busy and self._session.state is State.AUTHORIZATION:
+            self._close()
+
     # -- lines --------------------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:

@@ -1,0 +1,41 @@
+"""mailspool serve: run the service in the foreground until SIGTERM; SIGHUP reloads settings and certificates."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from typing import Any
+
+from serving.sockets import inherited_sockets
+from serving.supervisor import Supervisor, SupervisorPlan
+from tools.command import add_site_option, site_of
+from tools.preload import preload
+from tools.service import service_plan
+from tools.site_settings import read_site_settings
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the program's."""
+    parser = commands.add_parser("serve", help="run the service in the foreground", description=__doc__)
+    add_site_option(parser)
+    parser.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any setting, for this run"
+    )
+    parser.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    site = site_of(options)
+
+    def plan() -> SupervisorPlan:
+        return service_plan(site, read_site_settings(site, options.set), logging.getLogger("mailspool").warning)
+
+    preload()
+    supervisor = Supervisor(
+        plan(),
+        reload=plan,
+        announce=lambda line: print(line, flush=True),
+        inherited=inherited_sockets(os.environ, os.getpid()),
+    )
+    return supervisor.run()

@@ -1,0 +1,33 @@
+"""What every process of one generation of the service is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from serving.certificates import TlsMaterial
+from serving.privileges import Identity
+from serving.settings import ListenerSettings
+from serving.sockets import ListenerPlan
+from spool.site import Site
+from tools.site_settings import SiteSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """Read in the supervisor before it forks, so that the others need no right to read keys.
+
+    ``tls`` holds the material of each listener that has any. ``ticket_key`` is None where nobody needs to become
+    another user.
+    """
+
+    site: Site
+    settings: SiteSettings
+    service: Identity
+    tls: Mapping[ListenerPlan, TlsMaterial]
+    ticket_key: bytearray | None = field(repr=False)
+
+
+def plan_of(listener: ListenerSettings) -> ListenerPlan:
+    """Say what is served where, without its files."""
+    return ListenerPlan(listener.protocol, listener.socket_address)

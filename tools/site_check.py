@@ -1,0 +1,97 @@
+"""Checks a whole site: settings, control files, homes' file systems, credentials. For ``mailspool config check``."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from accounts.credentials import Credentials
+from spool.assign import compile_assign, read_assign
+from spool.assign_directory import AssignDirectory
+from spool.control_files import Domains, Locals
+from spool.errors import SettingsError, SpoolError
+from spool.site import Site
+from tools.service import service_plan
+from tools.site_settings import SiteSettings, read_site_settings
+
+SCRAM_SCHEMES = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check found: ``errors`` keep the service from starting or somebody from their mail; ``remarks`` do not."""
+
+    errors: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_site(site: Site) -> Findings:
+    """Look at everything that can be checked without changing anything. Raises nothing on purpose."""
+    try:
+        settings = read_site_settings(site)
+    except SettingsError as error:
+        return Findings((str(error),), ())
+    remarks: list[str] = []
+    errors: list[str] = []
+    checks: tuple[Callable[[], Iterator[str]], ...] = (
+        lambda: _plan(site, settings, remarks),
+        lambda: _assignments(site),
+        lambda: _domains(site),
+        lambda: _credentials(site),
+    )
+    for check in checks:
+        try:
+            errors += check()
+        except SpoolError as error:
+            errors.append(str(error))
+    with contextlib.suppress(SpoolError):  # what keeps us from counting is among the errors
+        remarks += _users_without_verifiers(site, settings)
+    return Findings(tuple(errors), tuple(remarks))
+
+
+def _plan(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[str]:
+    service_plan(site, settings, remarks.append)
+    yield from ()
+
+
+def _assignments(site: Site) -> Iterator[str]:
+    lines = read_assign(site.assign)
+    try:
+        compiled = site.assign_compiled.read_bytes()
+    except OSError as error:
+        yield f"{site.assign_compiled}: {error.strerror}; run spool-assign compile"
+        return
+    if compiled != compile_assign(lines):
+        yield f"{site.assign_compiled}: does not say what {site.assign} says; run spool-assign compile"
+
+
+def _domains(site: Site) -> Iterator[str]:
+    local = Locals(site.locals).all()
+    domains = Domains(site.domains)
+    for user, _ in AssignDirectory(site.assign_compiled).users():
+        for domain in sorted((domains.of(user) or frozenset()) - local):
+            yield f"{site.domains}: user {user}: {domain} is not in {site.locals}"
+
+
+def _credentials(site: Site) -> Iterator[str]:
+    credentials = Credentials.in_directory(site.control)
+    yield from credentials.passwd.faults()
+
+
+def _users_without_verifiers(site: Site, settings: SiteSettings) -> Iterator[str]:
+    """Count the users who cannot log in by an announced mechanism, or not at all."""
+    credentials = Credentials.in_directory(site.control)
+    verifiers = credentials.passwd.users()
+    users = [user.text for user, _ in AssignDirectory(site.assign_compiled).users()]
+    for scheme in SCRAM_SCHEMES:
+        if any(mechanism in settings.auth.mechanisms for mechanism in (scheme, f"{scheme}-PLUS")):
+            without = sum(
+                not any(verifier.startswith(f"{{{scheme}}}") for verifier in verifiers.get(user, ())) for user in users
+            )
+            if without and scheme in settings.auth.schemes:
+                yield f"{without} of {len(users)} users have no verifier for {scheme}; mailspool user passwd makes one"
+    if not settings.auth.checkpassword and settings.auth.pam_service is None:
+        without = sum(user not in verifiers for user in users)
+        if without:
+            yield f"{without} of {len(users)} users have no password"

@@ -1,0 +1,68 @@
+"""The settings of a whole site: every package's table of ``mailspool.toml``, read and checked together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from accounts.settings import AuthSettings
+from popd.server.settings import Pop3Settings
+from serving.settings import LimitsSettings, ListenerSettings, LogSettings, ServiceSettings, WorkersSettings
+from spool.settings import SpoolSettings
+from spool.settings_file import array_to, check_sections, parse_override, read_settings_file, table_to, with_override
+from spool.site import Site
+
+SECTIONS: Final[Mapping[str, type]] = {
+    "spool": SpoolSettings,
+    "service": ServiceSettings,
+    "workers": WorkersSettings,
+    "auth": AuthSettings,
+    "limits": LimitsSettings,
+    "pop3": Pop3Settings,
+    "log": LogSettings,
+}
+"""The tables, in the order in which they are written."""
+
+LISTENERS: Final = "listener"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """One site's settings, checked. ``listeners`` are the ``[[listener]]`` tables in their order."""
+
+    spool: SpoolSettings
+    service: ServiceSettings
+    workers: WorkersSettings
+    auth: AuthSettings
+    limits: LimitsSettings
+    pop3: Pop3Settings
+    log: LogSettings
+    listeners: tuple[ListenerSettings, ...]
+
+
+def read_site_settings(site: Site, overrides: Sequence[str] = ()) -> SiteSettings:
+    """Read a site's settings; ``overrides`` are ``SECTION.KEY=VALUE`` for this run alone.
+
+    Raises:
+        SettingsError: naming file, section and key, what was expected and what was found.
+    """
+    tables = read_settings_file(site.settings_file)
+    for text in overrides:
+        tables = with_override(tables, parse_override(text, SECTIONS))
+    return check_site_settings(site, tables)
+
+
+def check_site_settings(site: Site, tables: Mapping[str, Any]) -> SiteSettings:
+    """Check the tables of ``mailspool.toml``.
+
+    Raises:
+        SettingsError: as ``read_site_settings``.
+    """
+    file = site.settings_file
+    check_sections(tables, [*SECTIONS, LISTENERS], file=file)
+    settings: dict[str, Any] = {
+        name: table_to(cls, tables.get(name, {}), file=file, section=name) for name, cls in SECTIONS.items()
+    }
+    listeners = array_to(ListenerSettings, tables.get(LISTENERS, []), file=file, section=LISTENERS)
+    return SiteSettings(**settings, listeners=listeners)

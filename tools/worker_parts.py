@@ -1,0 +1,144 @@
+"""What a network worker is built from."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.names.client import createResolver
+
+from accounts.requests import Granted
+from popd.server.counters import ServiceCounters
+from popd.server.factory import Pop3Factory
+from popd.server.login import LoginServices
+from popd.server.rpop import NameResolver, RpopGate
+from popd.server.service import Pop3Service
+from popd.server.submission import HourlyAllowance, SendmailCommand
+from serving.blocking import Bulkheads
+from serving.limits import ConnectionLimits
+from serving.local_maildrops import LocalMaildropOpener
+from serving.logging import start_logging
+from serving.maildrops import MaildropOpener, OpenMaildrop
+from serving.remote_maildrops import RemoteMaildropOpener
+from serving.settings import IMPLICIT_TLS, PROTOCOLS
+from serving.sockets import ListenerPlan
+from serving.spawner_client import SpawnerClient
+from serving.threads import DaemonThreads
+from serving.tls import ServerTls, tls_factory
+from serving.worker import Service, WorkerContext, WorkerParts
+from spool.control_files import Locals
+from spool.file_systems import Mounts
+from spool.homes import locate_mailbox
+from spool.mailbox import Maildrop
+from spool.mailboxes import open_mailbox
+from spool.settings import SpoolSettings
+from tools.service_parts import ServiceParts
+from tools.site_settings import SiteSettings
+
+_log: Final = Logger("pop3")
+
+
+def worker_count(settings: SiteSettings) -> int:
+    """How many workers there are: ``[workers] count``, by default one for each core this process may use."""
+    return settings.workers.count or len(os.sched_getaffinity(0))
+
+
+def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
+    """Build a worker inside its process."""
+    settings, reactor = parts.settings, context.reactor
+    start_logging(settings.log)
+    if parts.ticket_key is not None:
+        # It came along with the fork; only the authenticator and the spawner may know it.
+        parts.ticket_key[:] = bytes(len(parts.ticket_key))
+    bulkheads = Bulkheads(reactor, settings.limits, DaemonThreads(reactor.callFromThread))
+    spawner = SpawnerClient(reactor)
+    mounts = Mounts()
+    opener = RoutingOpener(
+        LocalMaildropOpener(
+            bulkheads, partial(open_blocking, settings.spool), lambda path: str(mounts.mount_of(path).mount_point)
+        ),
+        RemoteMaildropOpener(reactor, spawner, settings.limits.operation_seconds),
+    )
+    totals = ServiceCounters()
+    limits = ConnectionLimits(settings.limits)
+    resolver = createResolver()  # type: ignore[no-untyped-call]
+
+    def serve(plan: ListenerPlan) -> Service:
+        return _pop3_listener(parts, context, plan, opener, limits, totals, resolver)
+
+    def counters() -> Mapping[str, Any]:
+        return {**asdict(totals), **asdict(bulkheads.totals)}
+
+    def introduced(_role: str, end: socket.socket) -> None:
+        spawner.connect(end)
+
+    return WorkerParts(dict.fromkeys(PROTOCOLS, serve), lambda: totals.connections_open, counters, introduced)
+
+
+class RoutingOpener:
+    """Opens a maildrop in this process where its uid is ours, else in a process that has become the user."""
+
+    def __init__(self, local: MaildropOpener, remote: MaildropOpener) -> None:
+        self._local = local
+        self._remote = remote
+
+    def open(self, granted: Granted, *, share: bool = False) -> Deferred[OpenMaildrop]:
+        """``serving.maildrops.MaildropOpener.open``. The authenticator seals a ticket only for another's uid."""
+        opener = self._remote if granted.ticket else self._local
+        return opener.open(granted, share=share)
+
+
+def open_blocking(settings: SpoolSettings, granted: Granted, share: bool) -> Maildrop:
+    """Find a user's mailbox and open its maildrop; blocks."""
+    location = locate_mailbox(granted.user, uid=granted.uid, gid=granted.gid, home=granted.home, settings=settings)
+    return open_mailbox(location, settings).open_maildrop(share=share)
+
+
+def _pop3_listener(
+    parts: ServiceParts,
+    context: WorkerContext,
+    plan: ListenerPlan,
+    opener: MaildropOpener,
+    limits: ConnectionLimits,
+    totals: ServiceCounters,
+    resolver: NameResolver,
+) -> Service:
+    settings, reactor = parts.settings.pop3, context.reactor
+    material = parts.tls.get(plan)
+    tls = None if material is None else ServerTls(material)
+    gate = RpopGate(settings.trusted_networks(), settings.trusted_ports(), resolver, reactor)
+    service = Pop3Service(
+        settings=settings,
+        logins=LoginServices(context.authentication, opener, gate, settings.busy, reactor),
+        submitter=SendmailCommand(settings.xtnd_xmit, _submission_domain(parts), reactor, reactor),
+        allowance=HourlyAllowance(settings.xtnd_xmit_messages_per_hour, reactor),
+        tls=tls,
+        clock=reactor,
+        totals=totals,
+        log=_log,
+    )
+    implicit = plan.protocol in IMPLICIT_TLS
+    factory = Pop3Factory(
+        service,
+        admission=limits,
+        cleartext=parts.settings.auth.cleartext,
+        implicit_tls=implicit,
+        client_certificates=material is not None and material.client_ca is not None,
+        host_name=socket.gethostname(),
+        random_octets=os.urandom,
+        epoch_seconds=time.time,
+    )
+    outer = tls_factory(tls, factory, reactor) if implicit and tls is not None else factory
+    return Service(outer, factory.drain)
+
+
+def _submission_domain(parts: ServiceParts) -> str:
+    """The domain of the envelope sender of submitted mail: the first local domain, by name."""
+    return min(domain.text for domain in Locals(parts.site.locals).all())
