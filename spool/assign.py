@@ -120,7 +120,11 @@ def format_assign(lines: Iterable[AssignLine]) -> bytes:
 
 
 def format_line(line: AssignLine) -> bytes:
-    """Write one assignment as a line of text."""
+    """Write one assignment as a line of text.
+
+    Raises:
+        ValueError: the line would not be read back as it is, as with a colon in the home.
+    """
     match line:
         case Assignment(local, record):
             head = f"={local}"
@@ -129,7 +133,10 @@ def format_line(line: AssignLine) -> bytes:
         case _:
             assert_never(line)
     fields = (head, record.user, record.uid, record.gid, record.home, record.dash, record.extension)
-    return _encode(":".join(map(str, fields))) + b":\n"
+    written = _encode(":".join(map(str, fields))) + b":"
+    if b"\n" in written or _parse_line(written) != line:
+        raise _FieldError(f"{written[:200]!r} is no line of assignments")
+    return written + b"\n"
 
 
 def _parse_line(line: bytes) -> AssignLine:
@@ -156,6 +163,9 @@ def _record(values: list[str]) -> AssignRecord:
     Raises:
         _FieldError: one of them is wrong.
     """
+    for field, value in enumerate(values, start=1):
+        if ":" in value or "\n" in value:  # only a foreign database has them
+            raise _field_error(field, "neither colon nor line end", value)
     user, uid, gid, home, dash, extension = values
     if not user:
         raise _field_error(1, "a user name", user)
@@ -266,4 +276,6 @@ def lines_of(records: Iterable[tuple[bytes, bytes]]) -> Iterator[AssignLine]:
             raise _FieldError(f"the key {key[:80]!r} does not begin with !")
         record = parse_record_data(data)
         local = _decode(key[1:])
+        if ":" in local or "\n" in local:
+            raise _field_error(0, "neither colon nor line end", local)
         yield Assignment(local[:-1], record) if local.endswith("\0") else Wildcard(local, record)

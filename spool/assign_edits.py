@@ -39,7 +39,11 @@ class AssignText:
         return {line.local for line in self.lines if isinstance(line, Assignment) and line.local == line.record.user}
 
     def with_user(self, name: UserName, record: AssignRecord, *, break_character: str) -> AssignText:
-        """Add a user after all others: their name, and all that begins with it and the break character."""
+        """Add a user after all others: their name, and all that begins with it and the break character.
+
+        Raises:
+            ValueError: the record cannot be written as text.
+        """
         extended = AssignRecord(record.user, record.uid, record.gid, record.home, dash="-")
         added = (Assignment(name.text, record), Wildcard(name.text + break_character, extended))
         raw = self.text.split(b"\n")

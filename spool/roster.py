@@ -135,6 +135,11 @@ class Roster:
             if (record := assigned.assigned(new.name)) is not None:
                 self._compile_if_stale(assigned)
                 raise RosterError(f"{new.name}: is assigned already, to {record.user}")
+            try:
+                record = AssignRecord(new.name.text, new.uid, new.gid, home)
+                changed = assigned.with_user(new.name, record, break_character=self._settings.break_character)
+            except ValueError as error:
+                raise RosterError(f"{new.name}: {error}") from error
             self._check_domains(new)
             self._check_home(home, new.uid, assigned)
             self._check_link(new.name, home)
@@ -144,10 +149,8 @@ class Roster:
             location = locate_mailbox(new.name, **owner, home=home, settings=self._settings)
             self._make_link(new.name, home)
             self._write_domains(new.name, new.domains)
-            record = AssignRecord(new.name.text, new.uid, new.gid, home)
-            separator = self._settings.break_character
-            taken = taken_extensions(new.name, assigned.users(), break_character=separator)
-            self._write_assign(assigned.with_user(new.name, record, break_character=separator))
+            self._write_assign(changed)
+            taken = taken_extensions(new.name, assigned.users(), break_character=self._settings.break_character)
             return Added(location, tuple(taken))
 
     def remove_user(self, name: UserName, *, purge: bool = False) -> Removed:

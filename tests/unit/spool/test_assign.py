@@ -15,6 +15,7 @@ from spool.assign import (
     Wildcard,
     compile_assign,
     format_assign,
+    format_line,
     lines_of,
     parse_assign,
     parse_record_data,
@@ -165,6 +166,32 @@ def test_a_foreign_key_is_no_assignment() -> None:
 def test_foreign_data_is_no_record(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"field"):
         parse_record_data(data)
+
+
+@pytest.mark.parametrize("home", ["/a:b", "/a\nb"])
+def test_a_foreign_record_that_no_line_can_hold_is_no_record(home: str) -> None:
+    with pytest.raises(ValueError, match=r"field 5 \(home\): expected neither colon nor line end"):
+        parse_record_data(record_data(AssignRecord("joe", 1, 1, Path(home))))
+
+
+def test_a_foreign_key_that_no_line_can_hold_is_no_assignment() -> None:
+    with pytest.raises(ValueError, match=r"field 1 \(local part\): expected neither"):
+        list(lines_of([(b"!a:b\0", record_data(JOE))]))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        Assignment("joe", AssignRecord("joe", 1, 1, Path("/a:b"))),
+        Assignment("joe", AssignRecord("joe", 1, 1, Path("/a\nb"))),
+        Assignment("joe", AssignRecord("joe", 1, 1, Path("a"))),
+        Assignment("joe", AssignRecord("joe", 2**32, 1, Path("/a"))),
+        Wildcard("joe:", JOE),
+    ],
+)
+def test_a_line_that_would_not_be_read_back_is_not_written(line: Assignment | Wildcard) -> None:
+    with pytest.raises(ValueError, match=r"field|is no line"):
+        format_line(line)
 
 
 @given(

@@ -177,7 +177,7 @@ def test_a_file_cut_while_it_is_open_is_torn(path: Path) -> None:
         found.get(b"!user7")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=2000)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=2000)
 @given(st.data())
 def test_hostile_octets_answer_an_original_record_or_an_error(path: Path, data: st.DataObject) -> None:
     octets = bytearray(GOOD)

@@ -100,6 +100,14 @@ def test_uid_0_owns_no_mail(place: Place) -> None:
         place.roster().add_user(new("ann", uid=0))
 
 
+@pytest.mark.parametrize("home", ["/a:b", "/a\nb", "relative", "/a/../b"])
+def test_a_home_that_no_line_can_hold_is_refused_before_anything_is_made(place: Place, home: str) -> None:
+    with pytest.raises(RosterError, match="ann: "):
+        place.roster().add_user(new("ann", home=Path(home)))
+    assert place.site.assign.read_bytes() == b".\n"
+    assert list(place.root.iterdir()) == []
+
+
 def test_an_extension_that_changes_hands_is_reported(place: Place) -> None:
     place.roster().add_user(new("yasuhi"))
     (taken,) = place.roster().add_user(new("yasuhi-a")).taken
