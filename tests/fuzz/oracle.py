@@ -15,10 +15,12 @@ MESSAGES: Final = (
     b"\r\n",
     b".\r\n",
     b"Subject: a\r\n\r\n.\r\n..\r\n+OK evil\r\n.\r\n",
-    b"Subject: %s%n{0}\r\n folded\r\n\r\nnul\0 8-bit \xe9 bare\rCR\r\n",
+    b"Subject: %s%n{0}\r\n folded\r\n\r\nnul\0 8-bit \xe9, bare\rCR\r\n",
     b"no header at all " + b"x" * 20_000 + b"\r\n",
     b"A: b\r\n" * 2_700 + b"\r\n" + b".\r\n" * 100,
 )
+
+BROKEN: Final = 1
 
 POLICIES: Final = (
     SessionPolicy(tls_available=True),
@@ -57,8 +59,8 @@ def check(case: bytes) -> None:
 
 
 def shell(policy: SessionPolicy, *, slow: bool = False) -> FakeShell:
-    """A fresh shell with one user, ``mrose``, who has ``MESSAGES``; number 3 cannot be read."""
-    maildrop = MemoryMaildrop(list(MESSAGES), [f"%s{{{n}}}" for n in range(len(MESSAGES))], broken={3})
+    """A fresh shell with one user, ``mrose``, who has ``MESSAGES``, all readable but ``BROKEN``."""
+    maildrop = MemoryMaildrop(list(MESSAGES), [f"%s{{{n}}}" for n in range(len(MESSAGES))], broken={BROKEN})
     account = Account(maildrop, password=b"secret", apop_secret=b"tanstaaf", rpop={b"marshall"})
     return FakeShell(policy, {b"mrose": account}, slow=slow)
 
@@ -81,6 +83,7 @@ def _play_by_line(policy: SessionPolicy, case: bytes) -> FakeShell:
         _check_reply(reply)
         if expecting is Expecting.COMMAND and reply.startswith(b"+OK"):
             _note_deletions(line, deleted)
+            _check_content(line, reply, deleted)
     fake.octets(rest)
     _check_end(fake, deleted)
     return fake
@@ -129,6 +132,35 @@ def _note_deletions(line: bytes, deleted: set[int]) -> None:
             deleted.clear()
         case _:
             pass
+
+
+def _check_content(line: bytes, reply: bytes, deleted: set[int]) -> None:
+    kept = {number: message for number, message in enumerate(MESSAGES, 1) if number not in deleted}
+    match line.upper().split():
+        case [b"STAT"]:
+            _demand(reply == b"+OK %d %d\r\n" % (len(kept), sum(map(len, kept.values()))), "STAT counts wrongly")
+        case [b"LIST"]:
+            listed = [tuple(map(int, entry.split())) for entry in _unstuffed(reply).splitlines()]
+            _demand(listed == [(number, len(message)) for number, message in kept.items()], "LIST is wrong")
+        case [b"UIDL"]:
+            listed_ids = [entry.partition(b" ")[0] for entry in _unstuffed(reply).splitlines()]
+            _demand(listed_ids == [b"%d" % number for number in kept], "UIDL is wrong")
+        case [b"RETR", number]:
+            _demand(_unstuffed(reply) == kept[int(number)], "RETR sent something else")
+        case [b"TOP", number, count]:
+            header, blank, body = kept[int(number)].partition(b"\r\n\r\n")
+            if kept[int(number)].startswith(b"\r\n"):
+                header, blank, body = b"", b"\r\n", kept[int(number)][2:]
+            top = header + blank + b"".join(line + b"\r\n" for line in body.split(b"\r\n")[:-1][: int(count)])
+            _demand(_unstuffed(reply) == top, "TOP sent something else")
+        case _:
+            pass
+
+
+def _unstuffed(reply: bytes) -> bytes:
+    _, *lines, dot, nothing = reply.split(b"\r\n")
+    _demand((dot, nothing) == (b".", b""), "a multi-line reply without its terminator")
+    return b"".join(line.removeprefix(b".") + b"\r\n" for line in lines)
 
 
 def _check_end(fake: FakeShell, deleted: set[int]) -> None:

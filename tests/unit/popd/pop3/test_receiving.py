@@ -34,6 +34,10 @@ def test_a_message_of_just_the_limit_is_taken() -> None:
     assert (collector.overflowed, collector.message()) == (False, b"12345\n789\n")
 
 
+def test_a_message_one_octet_over_the_limit_is_not_taken() -> None:
+    assert collected(b"12345", b"7890", octets_max=10).overflowed
+
+
 def test_a_longer_message_is_dropped_whole_and_the_rest_with_it() -> None:
     collector = collected(b"12345", b"7890", b"1", octets_max=10)
     assert (collector.overflowed, collector.message()) == (True, b"")
