@@ -22,7 +22,7 @@ class Admission:
 
     Args:
         service_uid: the uid whose mail a worker may serve itself; for others it needs a ticket.
-        ticket_key: the key the spawner knows too.
+        ticket_key: the key the spawner knows too; empty where there is none, and then nobody else's mail is served.
         random_octets: where nonces come from.
     """
 
@@ -43,7 +43,8 @@ class Admission:
         now: float,
     ) -> Granted | RefusalReason:
         """Grant a session, which counts from now on, or say why not."""
-        if record.uid < settings.uid_min:
+        foreign = record.uid != self._service_uid
+        if record.uid < settings.uid_min or (foreign and not self._ticket_key):
             return RefusalReason.PERMANENT
         if self._delay.too_soon(user, policy.login_delay_seconds, now):
             return RefusalReason.LOGIN_DELAY
@@ -51,10 +52,9 @@ class Admission:
             return RefusalReason.TOO_MANY_SESSIONS
         self._delay.logged_in(user, policy.login_delay_seconds, now)
         self.sessions.opened(client_id, user)
-        return Granted(user, record.uid, record.gid, record.home, self._ticket(user, record, now))
+        ticket = self._ticket(user, record, now) if foreign else b""
+        return Granted(user, record.uid, record.gid, record.home, ticket)
 
     def _ticket(self, user: UserName, record: UserRecord, now: float) -> bytes:
-        if record.uid == self._service_uid:
-            return b""
         nonce = self._random_octets(NONCE_OCTETS)
         return seal(self._ticket_key, Ticket(user, record.uid, record.gid, record.home, now + LIFETIME_SECONDS, nonce))

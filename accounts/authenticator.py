@@ -86,7 +86,7 @@ class Authenticator:
         directory: the users.
         credentials: their passwords and secrets.
         service_uid: the uid whose mail workers serve themselves; others get a ticket for the spawner.
-        ticket_key: the key the spawner knows too (``accounts.tickets.KEY_OCTETS``).
+        ticket_key: the key the spawner knows too (``accounts.tickets.KEY_OCTETS``); empty where there is none.
         random_octets: gives that many unpredictable octets.
         report: takes lines for the operator: files that cannot be used, and each decision on RPOP.
     """
@@ -114,6 +114,7 @@ class Authenticator:
         self._attempts = Attempts(settings, policy, admission, random_octets)
         self._conversations = Conversations()
         self._decoys = DecoyKeys(random_octets)
+        self._known_faults: frozenset[str] = frozenset()
 
     def reload(self, settings: AuthSettings, policy: LoginPolicy) -> None:
         """Go on with new settings. Failures, sessions and conversations are kept, remembered passwords are not."""
@@ -122,11 +123,27 @@ class Authenticator:
         self._attempts.reload(settings, policy)
 
     def offer(self) -> Offer:
-        """What can be checked now; ask again from time to time, since files change."""
-        return Offer(
-            offered_mechanisms(self._settings, certificates=self._ask(self._credentials.certificates.anybody)),
-            apop=self._settings.checkpassword_apop or self._ask(lambda: bool(self._credentials.apop.users())),
+        """What can be checked now; ask again from time to time, since files change.
+
+        A file that cannot be used offers nothing, and is reported when it begins to.
+        """
+        faults: set[str] = set()
+
+        def somebody(asked: Callable[[], object]) -> bool:
+            try:
+                return bool(asked())
+            except SettingsError as error:
+                faults.add(str(error))
+                return False
+
+        offered = Offer(
+            offered_mechanisms(self._settings, certificates=somebody(self._credentials.certificates.anybody)),
+            apop=somebody(self._credentials.apop.users) or self._settings.checkpassword_apop,
         )
+        for fault in sorted(faults - self._known_faults):
+            self._report(fault)
+        self._known_faults = frozenset(faults)
+        return offered
 
     def receive(self, client_id: int, request: AuthRequest, now: float) -> Decision:
         """Take one request of a worker."""
@@ -336,15 +353,6 @@ class Authenticator:
     def _abandon(self, client_id: int, conversation: int) -> None:
         self._conversations.remove((client_id, conversation))
         self._attempts.drop(lambda attempt: (attempt.client_id, attempt.conversation) == (client_id, conversation))
-
-    # -- files ---------------------------------------------------------------------------------------------------------
-
-    def _ask(self, question: Callable[[], bool]) -> bool:
-        try:
-            return question()
-        except SettingsError as error:
-            self._report(str(error))
-            return False
 
 
 def _crosses_no_network(peer: Peer) -> bool:

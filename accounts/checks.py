@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from accounts.rhosts import UntrustedRhostsError, read_rhosts
 from accounts.schemes.errors import UnusablePasswordError, VerifierError
 from accounts.schemes.verifiers import make_verifier, verify
-from spool.errors import HomeUnavailableError
 from spool.names import UserName
 
 EXTERNAL_CHECK_DESCRIPTOR: Final = 3
@@ -93,16 +91,6 @@ def run_verification(verification: Verification) -> CheckResult:
             # Nobody can say whether the password fits it; a later verifier may still say yes.
             result = CheckResult.UNAVAILABLE
     return result
-
-
-def run_rhosts(needed: RhostsNeeded) -> CheckOutcome:
-    """Read what is needed; blocks as long as the home's file system does."""
-    try:
-        return RhostsContent(read_rhosts(needed.home, needed.uid))
-    except UntrustedRhostsError:
-        return CheckResult.WRONG
-    except HomeUnavailableError:
-        return CheckResult.UNAVAILABLE
 
 
 def exit_result(status: int | None) -> CheckResult:

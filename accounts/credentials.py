@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from accounts.apop_file import ApopFile
 from accounts.certificates_file import CertificatesFile
 from accounts.passwd_file import PasswdFile
+from accounts.schemes.errors import VerifierError
+from accounts.schemes.scram_keys import ALGORITHMS
+from accounts.settings import AuthSettings
+from spool.names import UserName
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +29,25 @@ class Credentials:
         return cls(
             PasswdFile(control / "passwd"), ApopFile(control / "apop"), CertificatesFile(control / "certificates")
         )
+
+    def describe_missing(self, settings: AuthSettings, users: Iterable[UserName]) -> tuple[str, ...]:
+        """Say for each SCRAM scheme in ``[auth] schemes`` how many users cannot log in by it.
+
+        Raises:
+            SettingsError: ``passwd`` cannot be used now.
+        """
+        names = tuple(users)
+        lines = []
+        for scheme in settings.schemes:
+            if scheme not in ALGORITHMS:
+                continue
+            missing = sum(not self._has(user, scheme) for user in names)
+            if missing:
+                lines.append(f"{scheme}: {missing} of {len(names)} users have no verifier for it, and cannot use it")
+        return tuple(lines)
+
+    def _has(self, user: UserName, scheme: str) -> bool:
+        try:
+            return self.passwd.scram_keys(user, scheme) is not None
+        except VerifierError:
+            return False

@@ -40,6 +40,12 @@ def test_a_system_account_is_never_admitted() -> None:
     assert admit(admission(), "root") is RefusalReason.PERMANENT
 
 
+def test_without_a_spawner_another_uid_is_for_the_operator_to_mend() -> None:
+    door = Admission(500, b"", lambda count: b"n" * count)
+    assert admit(door, "own") is RefusalReason.PERMANENT
+    assert isinstance(admit(door, "yasuhi"), Granted)
+
+
 def test_a_user_may_come_too_soon() -> None:
     door, policy = admission(), LoginPolicy(login_delay_seconds=60)
     assert isinstance(admit(door, "yasuhi", policy, 0.0), Granted)

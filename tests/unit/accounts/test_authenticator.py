@@ -527,11 +527,19 @@ class TestOffer:
         assert desk.authenticator.offer().apop
         assert "EXTERNAL" in desk.authenticator.offer().mechanisms
 
-    def test_a_file_that_cannot_be_used_offers_nothing_and_is_reported(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_file_that_cannot_be_used_offers_nothing_and_is_reported_once(self, desk: Desk, tmp_path: Path) -> None:
         (tmp_path / "apop").write_text("broken\n")
         (tmp_path / "apop").chmod(0o600)
-        assert not desk.authenticator.offer().apop
+        for _ in range(3):
+            assert not desk.authenticator.offer().apop
+        assert len(desk.reports) == 1
         assert "apop: line 1" in desk.reports[0]
+        desk.authenticator.offer()
+        (tmp_path / "apop").write_text("yasuhi:{PLAIN}tanstaaf\n")
+        assert desk.authenticator.offer().apop
+        (tmp_path / "apop").write_text("broken\n")
+        desk.authenticator.offer()
+        assert len(desk.reports) == 2
 
 
 def test_an_authenticator_needs_no_reporter_and_no_source_of_randomness(tmp_path: Path) -> None:

@@ -1,23 +1,17 @@
 from __future__ import annotations
 
-import os
 import pickle
-from pathlib import Path
 
 import pytest
 
 from accounts import checks
 from accounts.checks import (
     CheckResult,
-    RhostsContent,
-    RhostsNeeded,
     Verification,
     exit_result,
-    run_rhosts,
     run_verification,
 )
 from accounts.schemes.verifiers import make_verifier
-from spool.names import UserName
 
 
 @pytest.mark.parametrize(
@@ -64,13 +58,3 @@ def test_a_verification_goes_to_another_process_and_shows_nothing() -> None:
 )
 def test_exit_statuses_are_read_as_checkpassword_programs_mean_them(status: int | None, result: CheckResult) -> None:
     assert exit_result(status) is result
-
-
-def test_rhosts_are_read_or_not(tmp_path: Path) -> None:
-    def needed(home: Path) -> RhostsNeeded:
-        return RhostsNeeded(UserName("yasuhi"), os.getuid(), os.getgid(), home)
-
-    assert run_rhosts(needed(tmp_path)) == RhostsContent(b"")
-    assert run_rhosts(needed(tmp_path / "gone")) is CheckResult.UNAVAILABLE
-    tmp_path.chmod(0o777)
-    assert run_rhosts(needed(tmp_path)) is CheckResult.WRONG
