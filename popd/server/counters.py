@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class ServiceCounters:
-    """What this worker has done since its start. ``octets_sent`` counts messages as sent, dot-stuffing included."""
+    """What this worker has done since its start. ``octets_sent`` counts the whole replies to RETR and TOP."""
 
     connections: int = 0
     connections_open: int = 0
@@ -21,7 +21,7 @@ class ServiceCounters:
 
 @dataclass(slots=True)
 class SessionCounters:
-    """What one session did: whole messages retrieved, messages removed at UPDATE, octets of messages sent."""
+    """What one session did: messages retrieved whole and removed at UPDATE, octets of the replies to RETR and TOP."""
 
     retrieved: int = 0
     deleted: int = 0

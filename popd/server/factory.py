@@ -6,9 +6,10 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias
 
-from twisted.internet import protocol
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import ServerFactory
 
 from accounts.requests import Peer
 from popd.pop3.steps import SessionPolicy
@@ -34,7 +35,7 @@ class ConnectionAdmission(Protocol):
         """A connection that was counted is over."""
 
 
-class Pop3Factory(protocol.ServerFactory):
+class Pop3Factory(ServerFactory):
     """The Twisted factory of one listener."""
 
     noisy = False
@@ -78,7 +79,7 @@ class Pop3Factory(protocol.ServerFactory):
         for connection in tuple(self._open):
             connection.drain()
 
-    def buildProtocol(self, addr: IAddress | None) -> protocol.Protocol:  # noqa: N802
+    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol:  # noqa: N802
         """Make the protocol of a connection from ``addr``."""
         totals = self._service.totals
         peer = peer_of(addr, tls=self._implicit_tls)
@@ -121,7 +122,7 @@ class Pop3Factory(protocol.ServerFactory):
         return make_timestamp(self._random_octets(TIMESTAMP_RANDOM_OCTETS), int(self._epoch_seconds()), self._host_name)
 
 
-class _TurnedAway(protocol.Protocol):
+class _TurnedAway(TwistedProtocol):
     """A connection too many: told so, unless it expects a handshake first, and closed."""
 
     def __init__(self, peer: Peer) -> None:

@@ -90,9 +90,7 @@ class MessageSender:
         return range(number, last + 1)
 
     def _send_whole(self, number: int, message: bytes, body_lines: int | None) -> None:
-        encoded = encode_whole(message, body_lines)
-        self._outlet.write(status_line(len(message), body_lines) + encoded)
-        self._count(len(encoded))
+        self._write(status_line(len(message), body_lines) + encode_whole(message, body_lines))
         if body_lines is None:
             self._retrieved(number)
 
@@ -104,9 +102,7 @@ class MessageSender:
         if len(head) >= octets_max and not encoder.done:
             await self._stream(number, body_lines)
             return
-        reply = status_line(len(head), body_lines) + encoded + encoder.finish()
-        self._outlet.write(reply)
-        self._count(len(reply))
+        self._write(status_line(len(head), body_lines) + encoded + encoder.finish())
 
     async def _stream(self, number: int, body_lines: int | None) -> None:
         message = self._maildrop.stream(number)
@@ -124,10 +120,9 @@ class MessageSender:
             out += encoder.feed(piece)
             await self._outlet.drained()
             self.in_the_middle = True
-            self._outlet.write(out)
-            self._count(len(out))
+            self._write(out)
             out = b""
-        self._outlet.write(out + encoder.finish())
+        self._write(out + encoder.finish())
         self.in_the_middle = False
 
     def _retrieved(self, number: int) -> None:
@@ -136,6 +131,7 @@ class MessageSender:
         self._counts.retrieved += 1
         self._totals.messages_sent += 1
 
-    def _count(self, octets: int) -> None:
-        self._counts.octets_sent += octets
-        self._totals.octets_sent += octets
+    def _write(self, octets: bytes) -> None:
+        self._outlet.write(octets)
+        self._counts.octets_sent += len(octets)
+        self._totals.octets_sent += len(octets)

@@ -17,9 +17,10 @@ import enum
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from twisted.internet import protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -52,7 +53,7 @@ class Phase(enum.Enum):
 
 
 @implementer(IHandshakeListener)
-class Pop3Protocol(protocol.Protocol):
+class Pop3Protocol(TwistedProtocol):
     """The Twisted protocol of one connection."""
 
     def __init__(self, service: Pop3Service, policy: SessionPolicy, peer: Peer, ended: Callable[[], None]) -> None:
@@ -106,7 +107,7 @@ class Pop3Protocol(protocol.Protocol):
             self._lines.append(data)
             self._pump()
 
-    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """Give everything back. Nothing is committed, but for a commit already begun: that finishes."""
         self._phase = Phase.LOST
         if self._timer.active():

@@ -1,0 +1,1 @@
+"""Tests of popd.server, one module each; ``fakes`` holds what they share."""
