@@ -10,9 +10,9 @@ says what else was considered.
 octets that copying never touches and cutting off removes. Are they still there, then the file was not cut yet: copy and
 cut. Are they not, but what was to be kept is in place, then only the journal is left to be removed. If neither holds,
 another program has rewritten the file since the crash; only a person can say what to keep, and both files stay as they
-are. Mail that others appended after the crash, behind the old end, moves along by a journal of its own. Deceived we would
-be only by somebody who, between the cut and the removal of the journal, appends the very octets just cut off, the date
-of their From_ line included.
+are. Mail that others appended after the crash, behind the old end, moves along by a journal of its own. The one deceit
+left: between the cut and the removal of the journal somebody appends the very octets that were cut off, From_ line and
+its date included.
 """
 
 from __future__ import annotations

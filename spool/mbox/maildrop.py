@@ -120,12 +120,14 @@ class MboxMaildrop:
         """
         if self.read_only:
             raise MailboxBusyError(f"{self._path}: shared with another session, which alone may change it")
-        with storage_errors(self._path):
+        if self._mbox.file is None:
+            return
+        with storage_errors(self._path), self._mbox.file.used() as descriptor:
             if deleted:
                 self._remove(deleted)
-            elif retrieved and self._mbox.file is not None:
-                with self._mbox.file.used() as descriptor:
-                    self._note_reading(descriptor, os.fstat(descriptor), arrived=False)
+            elif retrieved:
+                before = os.fstat(descriptor)
+                self._note_reading(descriptor, before, arrived=self._has_grown(before))
             highest = max(retrieved - deleted, default=0)
             if highest > self._last_accessed:
                 save_read_mark(self._mbox.location, self._unique_ids[highest - 1])
@@ -145,7 +147,7 @@ class MboxMaildrop:
                 before = os.fstat(mbox.descriptor)
                 unique_id_file.announce_removal(ids)
                 keep_only(mbox, journal_path(self._mbox.location), kept, first=first)
-                self._note_reading(mbox.descriptor, before, arrived=before.st_size > self._mbox.snapshot.end)
+                self._note_reading(mbox.descriptor, before, arrived=self._has_grown(before))
         except FileNotFoundError as error:
             raise MailboxChangedError(f"{self._path}: is gone") from error
         # The messages are removed; an id that is kept on does no harm.
@@ -157,6 +159,9 @@ class MboxMaildrop:
         # mail that arrived during the session was not read. A second more, as qmail does: equal times tell nothing.
         access = before.st_atime_ns if arrived else max(before.st_atime_ns, before.st_mtime_ns + _SECOND)
         os.utime(descriptor, ns=(access, before.st_mtime_ns))
+
+    def _has_grown(self, status: os.stat_result) -> bool:
+        return status.st_size > self._mbox.snapshot.end
 
     def _check_file(self) -> None:
         try:

@@ -102,13 +102,13 @@ def test_what_is_kept_does_not_depend_on_the_cuts(data: st.DataObject, message: 
     assert kept([expected]) == expected
 
 
-def test_a_million_fields_take_linear_time() -> None:
-    # pop3.md 9: CVE-2024-23185 is this test's reason.
+def test_very_many_fields_take_linear_time() -> None:
+    # CVE-2024-23184 and -23185 were headers that kept Dovecot busy.
     started = time.process_time()
-    assert kept([b"Status: R\nX: y\n" * 500_000]) == b"X: y\n" * 500_000
+    assert kept([b"Status: R\nX: y\n" * 100_000]) == b"X: y\n" * 100_000
     assert kept([b"Status: R\n" + b" x\n" * 1_000_000]) == b""
-    assert kept([b"Status: R" * 500_000]) == b""
-    assert time.process_time() - started < 5
+    assert kept([b"Status: R" * 100_000]) == b""
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -129,5 +129,5 @@ def test_scanning_finds_what_was_stored(tmp_path_factory: pytest.TempPathFactory
 
 def test_a_file_full_of_almost_separators_takes_linear_time(tmp_path: Path) -> None:
     started = time.process_time()
-    scanned(tmp_path / "mbox", mbox_of(b"\nFrom " * 100_000, b"From a " + b"Thu Jan " * 10_000))
-    assert time.process_time() - started < 5
+    scanned(tmp_path / "mbox", mbox_of(b"\nFrom " * 20_000, b"From a " + b"Thu Jan " * 10_000))
+    assert time.process_time() - started < 3
