@@ -32,7 +32,7 @@ ROUNDS = 5
 @inlineCallbacks
 def measure(path: Path):
     users = [UserName(f"user{number}") for number in range(16)]
-    bulkheads = Bulkheads(reactor, LimitsSettings(), DaemonThreads(reactor.callFromThread))
+    bulkheads = Bulkheads(reactor, LimitsSettings(), DaemonThreads(reactor.callFromThread), print)
     ways = {
         "bulkhead": lambda number, function: bulkheads.run(users[number % 16], "/mail", function),
         "reactor's pool": lambda _, function: deferToThread(function),

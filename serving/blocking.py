@@ -50,14 +50,24 @@ class Bulkheads:
     """Runs blocking functions in threads within the limits; all methods belong to the reactor's thread.
 
     A session has one operation out at a time. Exceptions of the functions arrive as they are.
+
+    Args:
+        clock: the reactor.
+        limits: see ``serving.admission``.
+        threads: where functions run.
+        ask_replacement: told why, once, when so many threads are stuck that a fresh process should take over.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: Clock, limits: LimitsSettings, threads: Threads) -> None:
+    def __init__(
+        self, clock: Clock, limits: LimitsSettings, threads: Threads, ask_replacement: Callable[[str], None]
+    ) -> None:
         self._clock = clock
         self._limits = limits
         self._threads = threads
+        self._ask_replacement = ask_replacement
+        self._replacement_asked = False
         self._admission = Admission[_Work](limits)
         self._timer: IDelayedCall | None = None
 
@@ -65,11 +75,6 @@ class Bulkheads:
     def totals(self) -> AdmissionTotals:
         """How many operations run, wait, are stuck and were refused."""
         return self._admission.totals
-
-    @property
-    def should_be_replaced(self) -> bool:
-        """Whether so many threads are stuck that this process should make room for a fresh one."""
-        return self._admission.should_be_replaced
 
     def run(
         self,
@@ -179,6 +184,9 @@ class Bulkheads:
                 deferred.errback(self._timed_out(operation))
         for operation in overdue.withdrawn:
             self._settle(operation.work, Raised(self._timed_out(operation)))
+        if self._admission.should_be_replaced and not self._replacement_asked:
+            self._replacement_asked = True
+            self._ask_replacement(f"{self.totals.stuck} threads are stuck")
         self._watch()
 
     def _timed_out(self, operation: Operation[_Work]) -> OperationTimedOutError:

@@ -57,7 +57,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     if parts.ticket_key is not None:
         # It came along with the fork; only the authenticator and the spawner may know it.
         parts.ticket_key[:] = bytes(len(parts.ticket_key))
-    bulkheads = Bulkheads(reactor, settings.limits, DaemonThreads(reactor.callFromThread))
+    bulkheads = Bulkheads(reactor, settings.limits, DaemonThreads(reactor.callFromThread), context.ask_replacement)
     spawner = SpawnerClient(reactor)
     mounts = Mounts()
     opener = RoutingOpener(

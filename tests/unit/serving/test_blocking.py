@@ -16,6 +16,7 @@ from spool.names import UserName
 from tests.unit.serving.held_threads import HeldThreads
 
 ALICE, BOB, CAROL = UserName("alice"), UserName("bob"), UserName("carol")
+REASON = "2 threads are stuck"
 LIMITS = LimitsSettings(operations_per_file_system=1, operation_seconds=20, stuck_threads=2)
 
 
@@ -25,7 +26,8 @@ class Site:
     def __init__(self, limits: LimitsSettings = LIMITS) -> None:
         self.clock = Clock()
         self.threads = HeldThreads()
-        self.bulkheads = Bulkheads(self.clock, limits, self.threads)
+        self.reasons: list[str] = []
+        self.bulkheads = Bulkheads(self.clock, limits, self.threads, self.reasons.append)
 
 
 def outcomes_of(deferred: Deferred[str]) -> list[object]:
@@ -208,13 +210,12 @@ def test_a_release_waits_however_long_it_takes() -> None:
     assert outcomes == ["released"]
 
 
-def test_the_worker_should_be_replaced_when_too_many_threads_are_stuck() -> None:
+def test_a_replacement_is_asked_for_once_when_too_many_threads_are_stuck() -> None:
     site = Site()
-    for user, file_system in (ALICE, "/a"), (BOB, "/b"):
-        assert not site.bulkheads.should_be_replaced
+    for user, file_system, reasons in (ALICE, "/a", []), (BOB, "/b", [REASON]), (CAROL, "/c", [REASON]):
         site.bulkheads.run(user, file_system, lambda: "").addErrback(lambda _: None)
-    site.clock.advance(20)
-    assert site.bulkheads.should_be_replaced
+        site.clock.advance(20)
+        assert site.reasons == reasons
 
 
 @pytest.mark.parametrize("hung_users", [1, 30])
