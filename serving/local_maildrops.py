@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,10 @@ from twisted.python.failure import Failure
 
 from accounts.requests import Granted
 from serving.blocking import Bulkheads
-from serving.errors import BulkheadFullError, LongerThanListedError
+from serving.errors import BulkheadFullError
 from serving.maildrops import MessageStream, OpenMaildrop
-from spool.errors import SpoolError
+from serving.reading import read_head, read_messages
+from spool.errors import HomeUnavailableError
 from spool.mailbox import Maildrop, MessageReader
 from spool.names import UserName
 
@@ -54,7 +54,7 @@ class LocalMaildropOpener:
     Args:
         bulkheads: where the blocking code runs.
         open_blocking: finds and opens a user's maildrop.
-        file_system_of: the mount point a path lies under, found without touching the path.
+        file_system_of: the mount point a path lies under, found without touching the path; may raise an OSError.
     """
 
     def __init__(
@@ -66,7 +66,10 @@ class LocalMaildropOpener:
 
     def open(self, granted: Granted, *, share: bool = False) -> Deferred[OpenMaildrop]:
         """``serving.maildrops.MaildropOpener.open``."""
-        file_system = self._file_system_of(granted.home)
+        try:
+            file_system = self._file_system_of(granted.home)
+        except OSError as error:
+            return fail(HomeUnavailableError(f"{granted.home}: no telling its file system: {error.strerror}"))
         opening = self._bulkheads.run(
             granted.user, file_system, partial(self._take_snapshot, granted, share), discard=_Snapshot.close
         )
@@ -108,7 +111,7 @@ class LocalMaildrop:
 
         Fails with LongerThanListedError if the first message turns out not to fit; ``stream`` can read it then.
         """
-        return self._run(partial(_read_ahead, self._maildrop, self.wire_octets, numbers, octets_max))
+        return self._run(partial(read_messages, self._maildrop, self.wire_octets, numbers, octets_max))
 
     def stream(self, number: int) -> MessageStream:
         """``serving.maildrops.OpenMaildrop.stream``."""
@@ -116,7 +119,7 @@ class LocalMaildrop:
 
     def head(self, number: int, octets_max: int) -> Deferred[bytes]:
         """``serving.maildrops.OpenMaildrop.head``."""
-        return self._run(partial(_head, self._maildrop, number, octets_max))
+        return self._run(partial(read_head, self._maildrop, number, octets_max))
 
     def commit(self, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> Deferred[None]:
         """``spool.mailbox.Maildrop.commit``: holds when it fires. Cancelled or timed out, it may still happen."""
@@ -223,39 +226,3 @@ def _close_all(maildrop: Maildrop, left_open: list[Callable[[], None]]) -> None:
     maildrop.close()
     for close in left_open:
         close()
-
-
-def _read_ahead(
-    maildrop: Maildrop, wire_octets: Sequence[int], numbers: Sequence[int], octets_max: int
-) -> Sequence[bytes]:
-    messages: list[bytes] = []
-    left = octets_max
-    for number in numbers:
-        if messages and wire_octets[number - 1] > left:
-            break
-        try:
-            message = _first_octets(maildrop, number, left + 1)
-            if len(message) > left:
-                raise LongerThanListedError(f"message {number} has more than {wire_octets[number - 1]} octets")
-        except SpoolError:
-            # Trouble with a later message is told when that one is asked for.
-            if messages:
-                break
-            raise
-        messages.append(message)
-        left -= len(message)
-    return messages
-
-
-def _head(maildrop: Maildrop, number: int, octets_max: int) -> bytes:
-    return _first_octets(maildrop, number, octets_max)[:octets_max]
-
-
-def _first_octets(maildrop: Maildrop, number: int, octets: int) -> bytes:
-    """Read until ``octets`` are there or the message ends; the last piece may bring more than was asked for."""
-    pieces: list[bytes] = []
-    with closing(maildrop.open_message(number)) as reader:
-        while octets > 0 and (piece := reader.read()):
-            pieces.append(piece)
-            octets -= len(piece)
-    return b"".join(pieces)

@@ -16,7 +16,7 @@ from serving.errors import BulkheadFullError, LongerThanListedError, OperationTi
 from serving.local_maildrops import STREAM_OCTETS, LocalMaildropOpener
 from serving.maildrops import OpenMaildrop
 from serving.settings import LimitsSettings
-from spool.errors import MailboxBusyError, MailboxUnavailableError
+from spool.errors import HomeUnavailableError, MailboxBusyError, MailboxUnavailableError
 from spool.mailbox import Maildrop
 from spool.names import UserName
 from tests.unit.serving.held_threads import HeldThreads
@@ -92,7 +92,7 @@ class Site:
     def __init__(self, *messages: Sequence[bytes]) -> None:
         self.clock = Clock()
         self.threads = HeldThreads()
-        self.bulkheads = Bulkheads(self.clock, LimitsSettings(operation_seconds=20), self.threads)
+        self.bulkheads = Bulkheads(self.clock, LimitsSettings(operation_seconds=20), self.threads, lambda _: None)
         self.maildrop = MemoryMaildrop(self.threads, *messages)
         self.opener = LocalMaildropOpener(self.bulkheads, self.open_blocking, lambda path: str(path.parents[1]))
         self.shared: list[bool] = []
@@ -145,6 +145,17 @@ def test_the_file_system_is_that_of_the_home() -> None:
     outcomes = outcomes_of(site.opener.open(GRANTED))
     site.clock.advance(20)
     assert str(outcomes[0]) == "alice on /mail: no answer in 20 seconds"
+
+
+def test_a_home_whose_file_system_is_unknown_is_temporary_trouble() -> None:
+    def fail(path: Path) -> str:
+        raise OSError(24, "Too many open files")
+
+    site = Site()
+    opener = LocalMaildropOpener(site.bulkheads, site.open_blocking, fail)
+    [error] = outcomes_of(opener.open(GRANTED))
+    assert isinstance(error, HomeUnavailableError)
+    assert str(error) == "/mail/a/alice: no telling its file system: Too many open files"
 
 
 def test_a_maildrop_whose_snapshot_fails_is_closed() -> None:
