@@ -229,12 +229,15 @@ class Roster:
 
         That is how layouts collide: the home ``l`` of a user under ``flat`` is the hash directory ``l`` of ``letter``.
         """
-        for other, user in {line.record.home: line.record.user for line in assigned.lines}.items():
-            if home == other:
+        above, below = {str(directory) for directory in home.parents}, f"{home}/"
+        for line in assigned.lines:
+            # As text: a comparison of paths for each of many users would take minutes.
+            other, user = str(line.record.home), line.record.user
+            if other == str(home):
                 raise RosterError(f"{home}: is the home of {user}")
-            if other in home.parents:
+            if other in above:
                 raise RosterError(f"{home}: would lie in the home of {user}, {other}")
-            if home in other.parents:
+            if other.startswith(below):
                 raise RosterError(f"{home}: holds the home of {user}, {other}")
         root = self._settings.root
         if root not in home.parents:
