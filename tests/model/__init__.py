@@ -1,0 +1,1 @@
+"""Random histories of deliveries, sessions and foreign programs, played against a list."""
