@@ -47,6 +47,10 @@ def test_a_path_lies_on_the_mount_with_the_longest_name(table: Path, path: str, 
     assert Mounts(table).mount_of(Path(path)) == mount
 
 
+def test_of_two_mounts_on_one_point_the_upper_one_is_visible(table: Path) -> None:
+    assert [mount.fs_type for mount in Mounts(table).all()] == ["ext4", "proc", "nfs4", "xfs"]
+
+
 def test_only_some_types_depend_on_another_machine() -> None:
     mounts = parse_mount_information(TABLE)
     assert mounts["/home"].network
