@@ -88,7 +88,9 @@ def inherited_sockets(environment: Mapping[str, str], process: int) -> list[sock
 
 
 class ListeningSockets:
-    """The supervisor's sockets by address. One that stays over a reload keeps its queue of connections.
+    """The supervisor's sockets by plan. One that stays over a reload keeps its queue of connections.
+
+    By plan, not by address: two listeners may both leave the port to the kernel (port 0).
 
     Args:
         inherited: sockets from systemd, used instead of binding where the address is the same.
@@ -96,7 +98,7 @@ class ListeningSockets:
 
     def __init__(self, inherited: Iterable[socket.socket] = ()) -> None:
         self._inherited = {_key(address_of(each)): each for each in inherited}
-        self._open: dict[SocketAddress, socket.socket] = {}
+        self._open: dict[ListenerPlan, socket.socket] = {}
 
     def prepare(self, plans: Iterable[ListenerPlan]) -> tuple[Listener, ...]:
         """Return a listener for each plan, binding what is not bound yet. Nothing is closed.
@@ -113,21 +115,21 @@ class ListeningSockets:
 
     def keep_only(self, listeners: Iterable[Listener]) -> None:
         """Close the sockets of all other listeners."""
-        self._close(set(self._open) - {listener.plan.address for listener in listeners})
+        self._close(set(self._open) - {listener.plan for listener in listeners})
 
     def _listener(self, plan: ListenerPlan) -> Listener:
-        listening = self._open.get(plan.address)
+        listening = self._open.get(plan)
         if listening is None:
             listening = self._inherited.pop(_key(plan.address), None) or listen(plan.address)
-            self._open[plan.address] = listening
+            self._open[plan] = listening
         return Listener(plan, listening, address_of(listening))
 
-    def _close(self, addresses: Iterable[SocketAddress]) -> None:
-        for address in addresses:
-            self._open.pop(address).close()
-            if isinstance(address, UnixAddress):
+    def _close(self, plans: Iterable[ListenerPlan]) -> None:
+        for plan in plans:
+            self._open.pop(plan).close()
+            if isinstance(plan.address, UnixAddress):
                 with suppress(OSError):
-                    address.path.unlink()
+                    plan.address.path.unlink()
 
 
 def _listen_tcp(address: InternetAddress) -> socket.socket:
