@@ -73,6 +73,7 @@ class Pop3Factory(ServerFactory):
         self._random_octets = random_octets
         self._epoch_seconds = epoch_seconds
         self._open: set[Pop3Protocol] = set()
+        self._timestamp()  # a host name it cannot take is trouble now, not at each connection
 
     def drain(self) -> None:
         """Close the connections that are not logged in."""

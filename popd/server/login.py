@@ -7,7 +7,7 @@ above all, gives back what had been obtained: the place among the user's session
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -91,6 +91,8 @@ class Logins:
                 return await self._ask(ApopRequest(peer, name, digest, timestamp), _Attempt(peer, "apop", name))
             case RpopLogin(name, remote_user):
                 return await self._rpop(name, remote_user, peer)
+            case _:
+                assert_never(step)
 
     async def sasl_start(self, step: SaslStart, peer: Peer, facts: TlsFacts) -> Outcome:
         """Begin a SASL conversation."""
@@ -142,6 +144,8 @@ class Logins:
                 return LOGIN_REFUSALS[reason]
             case Granted():
                 return await self._open(answer, attempt)
+            case _:
+                assert_never(answer)
 
     def _answer_in_time(self, request: _Request, peer: Peer) -> Deferred[AuthAnswer]:
         """Ask such that cancelling does not lose a grant that arrives too late: it is given back."""

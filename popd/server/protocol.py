@@ -73,6 +73,7 @@ class Pop3Protocol(TwistedProtocol):
         self._phase = Phase.HANDSHAKE if policy.tls_active else Phase.OPEN
         self._lines = LineBuffer()
         self._request: Deferred[None] | None = None
+        self._reason: str | None = None
         self._busy = False
         self._pumping = False
         self._reading = True
@@ -116,13 +117,13 @@ class Pop3Protocol(TwistedProtocol):
             if self._request is not None:
                 self._request.cancel()
             self._work.give_up()
-        self._log.ended(self._work.user, self._work.counts, type(reason.value).__name__)
+        self._log.ended(self._work.user, self._work.counts, self._reason or type(reason.value).__name__)
         self._ended()
 
     def drain(self) -> None:
         """Close a connection that is not logged in: the worker is to end. A session ends as its client likes."""
         if self._phase is Phase.HANDSHAKE:
-            self._stream.abortConnection()
+            self._abort("drained")
         elif self._phase is Phase.OPEN and not self._busy and self._session.state is State.AUTHORIZATION:
             self._close()
 
@@ -195,7 +196,7 @@ class Pop3Protocol(TwistedProtocol):
             return ()
         refusal = self._work.refusal_of(failure)
         if self._work.in_the_middle:
-            self._stream.abortConnection()
+            self._abort("broken off")
             return ()
         return self._session.refused(refusal)
 
@@ -209,12 +210,13 @@ class Pop3Protocol(TwistedProtocol):
     def _broken(self, failure: Failure) -> None:
         """Drop the connection: where even the answer went wrong, none can be trusted."""
         self._log.broken(failure)
-        self._stream.abortConnection()
+        self._abort("broken off")
 
     def _start_tls(self) -> None:
         """Start TLS, unless commands were smuggled in to be read after the handshake (CVE-2011-0411)."""
         if self._lines.pending:
             self._log.injection(self._lines.pending)
+            self._reason = "injection"
             self._close()
             return
         assert self._service.tls is not None, "STLS is offered only with a context"
@@ -227,6 +229,12 @@ class Pop3Protocol(TwistedProtocol):
         self._lines.clear()
         self._set_timer(CLOSE_SECONDS)
         self._outlet.close()
+
+    def _abort(self, reason: str) -> None:
+        """Drop the connection and what was written; Twisted may say only later that it is lost."""
+        self._phase = Phase.CLOSING
+        self._reason = reason
+        self._stream.abortConnection()
 
     # -- time ---------------------------------------------------------------------------------------------------------
 
@@ -247,10 +255,12 @@ class Pop3Protocol(TwistedProtocol):
             self._timer = self._service.clock.callLater(seconds, self._timed_out)
 
     def _timed_out(self) -> None:
-        if self._phase is not Phase.OPEN or self._outlet.paused:
-            # No handshake, no farewell, or a peer that has not even taken one buffer of what it asked for.
-            self._stream.abortConnection()
+        if self._phase is not Phase.OPEN:
+            self._abort(f"timed out, {self._phase.value}")
+        elif self._outlet.paused:
+            self._abort("timed out, not reading")  # not even one buffer of what it asked for
         elif self._busy:
             self._set_timer(WORK_SECONDS)
         else:
+            self._reason = "timed out, idle"
             self._carry_out(self._session.timed_out())

