@@ -1,7 +1,7 @@
 """The checkpassword interface of qmail: a program that reads name and password from descriptor 3 and exits 0 for yes.
 
 After a yes it executes the program it was given; ours is ``true``. So 0 says that the password was right, 1 that it
-was not, and everything else that nobody knows (``accounts.checks.exit_result``).
+was not, and everything else that nobody knows (``accounts.checks.ExternalCheck.result``).
 """
 
 from __future__ import annotations

@@ -56,11 +56,21 @@ class ExternalCheck:
     """Let a program decide.
 
     Start ``command``, write ``octets`` to its descriptor ``EXTERNAL_CHECK_DESCRIPTOR`` and close it, and give its exit
-    status to ``exit_result``; kill it when it takes too long.
+    status to ``result``; kill it when it takes too long. It exits with 0 for yes and ``wrong_status`` for no.
     """
 
     command: tuple[str, ...]
     octets: bytes = field(repr=False)
+    wrong_status: int = 1
+
+    def result(self, status: int | None) -> CheckResult:
+        """What an exit status says; None for a program that was killed or crashed.
+
+        Whatever is neither yes nor no is trouble: 111 by custom, misuse (2), and all we do not know.
+        """
+        if status == 0:
+            return CheckResult.RIGHT
+        return CheckResult.WRONG if status == self.wrong_status else CheckResult.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +101,3 @@ def run_verification(verification: Verification) -> CheckResult:
             # Nobody can say whether the password fits it; a later verifier may still say yes.
             result = CheckResult.UNAVAILABLE
     return result
-
-
-def exit_result(status: int | None) -> CheckResult:
-    """What the exit status of an external check says; None for a child that was killed or crashed.
-
-    0 is yes and 1 is no; 111 is temporary trouble, and so is everything we do not know, misuse (2) included.
-    """
-    match status:
-        case 0:
-            return CheckResult.RIGHT
-        case 1:
-            return CheckResult.WRONG
-        case _:
-            return CheckResult.UNAVAILABLE

@@ -1,8 +1,9 @@
 """Asks PAM in a process of its own, because a PAM module may hang, crash or change the process it runs in.
 
-    python -m accounts.pam_check SERVICE
+    python -I -m accounts.pam_check SERVICE
 
-reads name, NUL, password, NUL from descriptor 3, and answers by exit status as checkpassword programs do. Needs the
+reads name, NUL, password, NUL from descriptor 3, and answers by exit status: 0 right, 3 wrong, 2 misuse, 111 trouble.
+Not 1, as checkpassword programs do, because Python exits with 1 when it cannot start or meets a bug. Needs the
 ``pamela`` library (``pip install mailspool[pam]``). PAM is the one place where the system's user data base is asked.
 """
 
@@ -18,7 +19,7 @@ from accounts.checkpassword import MAX_INPUT_OCTETS, input_octets
 from accounts.checks import EXTERNAL_CHECK_DESCRIPTOR, ExternalCheck
 
 _RIGHT: Final = 0
-_WRONG: Final = 1
+_WRONG: Final = 3
 _MISUSED: Final = 2
 _UNAVAILABLE: Final = 111
 # Linux-PAM's numbers for "no": PAM_PERM_DENIED, PAM_AUTH_ERR, PAM_USER_UNKNOWN, PAM_MAXTRIES, PAM_NEW_AUTHTOK_REQD,
@@ -32,7 +33,9 @@ def pam_check(service: str, name: bytes, password: bytes) -> ExternalCheck:
     Raises:
         UnfitInputError: name or password too long, or a NUL within.
     """
-    return ExternalCheck((sys.executable, "-m", "accounts.pam_check", service), input_octets(name, password))
+    # Isolated: what lies in the current directory or stands in the environment must not become part of the program.
+    command = (sys.executable, "-I", "-m", "accounts.pam_check", service)
+    return ExternalCheck(command, input_octets(name, password), wrong_status=_WRONG)
 
 
 def main(
@@ -46,7 +49,7 @@ def main(
     with open(descriptor, "rb") as file:
         fields = file.read(MAX_INPUT_OCTETS + 1).split(b"\0")
     if len(arguments) != 1 or len(fields) != 3 or fields[2]:
-        print("pam_check: usage: python -m accounts.pam_check SERVICE 3<input", file=sys.stderr)
+        print("pam_check: usage: python -I -m accounts.pam_check SERVICE 3<input", file=sys.stderr)
         return _MISUSED
     try:
         pamela = load("pamela")

@@ -1,7 +1,8 @@
 """``control/passwd``: the verifiers of each user's password.
 
-Lines ``user:{SCHEME}verifier``; a user has one line for each verifier, all of the same password. The file is private to
-the account the authenticator runs as.
+Lines ``user:{SCHEME}verifier``; a user has one line for each verifier, all of the same password. A verifier ends at a
+colon: a password written by hand that holds one, or a space, is written as ``{PLAIN.b64}``. The file is private to the
+account the authenticator runs as.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -41,6 +42,7 @@ WRITABLE_SCHEMES: Final = (
 )
 """The password schemes, by Dovecot's names, that ``accounts.schemes`` writes; it verifies some more."""
 
+_SERVICE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes a file name in /etc/pam.d
 _CLEARTEXT: Final = ("never", "loopback", "always")
 
 
@@ -88,8 +90,8 @@ class AuthSettings:
             )
         if self.checkpassword_apop and not self.checkpassword:
             raise SettingsError("[auth] checkpassword_apop: expected [auth] checkpassword with it, found none")
-        if self.pam_service is not None and not self.pam_service.replace("-", "").replace("_", "").isalnum():
-            raise SettingsError(f"[auth] pam_service: expected a service name, found {self.pam_service!r}")
+        if self.pam_service is not None and not _SERVICE_NAME.fullmatch(self.pam_service):
+            raise SettingsError(f"[auth] pam_service: expected a service name, found {self.pam_service[:80]!r}")
 
 
 @dataclass(frozen=True, slots=True)

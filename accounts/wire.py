@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -157,7 +156,8 @@ def _number(value: _Json) -> int:
 
 
 def _seconds(value: _Json) -> float:
-    if type(value) not in {int, float} or not math.isfinite(value) or not 0 <= value <= _NUMBER_MAX:
+    # NaN is not between any two numbers.
+    if type(value) not in {int, float} or not 0 <= value <= _NUMBER_MAX:
         raise ValueError("seconds")
     return float(value)
 

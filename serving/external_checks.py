@@ -11,7 +11,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
-from accounts.checks import EXTERNAL_CHECK_DESCRIPTOR, CheckResult, ExternalCheck, exit_result
+from accounts.checks import EXTERNAL_CHECK_DESCRIPTOR, CheckResult, ExternalCheck
 from serving.exit_watcher import ExitWatcher
 
 TERM_GRACE_SECONDS: Final = 1.0
@@ -42,7 +42,7 @@ class ExternalChecks:
         except OSError:
             return succeed(CheckResult.UNAVAILABLE)
         self.running += 1
-        return _RunningCheck(self._reactor, pid, self._seconds, self._ended).answer
+        return _RunningCheck(self._reactor, check, pid, self._seconds, self._ended).answer
 
     def _ended(self) -> None:
         self.running -= 1
@@ -51,8 +51,9 @@ class ExternalChecks:
 class _RunningCheck:
     """One program; its process group has the program's own pid as its number."""
 
-    def __init__(self, reactor: Any, pid: int, seconds: float, ended: Callable[[], None]) -> None:
+    def __init__(self, reactor: Any, check: ExternalCheck, pid: int, seconds: float, ended: Callable[[], None]) -> None:
         self._reactor = reactor
+        self._check = check
         self._pid = pid
         self._count_end = ended
         self._next_signal: IDelayedCall = reactor.callLater(seconds, self._terminate)
@@ -62,7 +63,7 @@ class _RunningCheck:
     def _terminate(self) -> None:
         self._signal(signal.SIGTERM)
         self._next_signal = self._reactor.callLater(TERM_GRACE_SECONDS, self._signal, signal.SIGKILL)
-        self.answer.callback(exit_result(None))
+        self.answer.callback(self._check.result(None))
 
     def _ended(self, status: int) -> None:
         if self._next_signal.active():
@@ -71,7 +72,7 @@ class _RunningCheck:
         self._signal(signal.SIGKILL)
         self._count_end()
         if not self.answer.called:
-            self.answer.callback(exit_result(status if status >= 0 else None))
+            self.answer.callback(self._check.result(status if status >= 0 else None))
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -7,8 +7,8 @@ import pytest
 from accounts import checks
 from accounts.checks import (
     CheckResult,
+    ExternalCheck,
     Verification,
-    exit_result,
     run_verification,
 )
 from accounts.schemes.verifiers import make_verifier
@@ -57,4 +57,4 @@ def test_a_verification_goes_to_another_process_and_shows_nothing() -> None:
     ],
 )
 def test_exit_statuses_are_read_as_checkpassword_programs_mean_them(status: int | None, result: CheckResult) -> None:
-    assert exit_result(status) is result
+    assert ExternalCheck(("/bin/check",), b"").result(status) is result

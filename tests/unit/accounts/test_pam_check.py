@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from accounts.checks import CheckResult
 from accounts.pam_check import main, pam_check
 
 
@@ -40,11 +41,17 @@ INPUT = "yasuhi\0pässword\0".encode()
 
 def test_the_check_runs_this_module() -> None:
     check = pam_check("mailspool", b"yasuhi", b"password")
-    assert check.command == (sys.executable, "-m", "accounts.pam_check", "mailspool")
+    assert check.command == (sys.executable, "-I", "-m", "accounts.pam_check", "mailspool")
     assert check.octets == b"yasuhi\0password\0"
 
 
-@pytest.mark.parametrize(("number", "status"), [(0, 0), (7, 1), (10, 1), (13, 1), (9, 111), (4, 111)])
+def test_a_python_that_cannot_start_is_no_wrong_password() -> None:
+    check = pam_check("mailspool", b"yasuhi", b"password")
+    assert check.result(1) is CheckResult.UNAVAILABLE
+    assert check.result(3) is CheckResult.WRONG
+
+
+@pytest.mark.parametrize(("number", "status"), [(0, 0), (7, 3), (10, 3), (13, 3), (9, 111), (4, 111)])
 def test_pams_answer_becomes_an_exit_status(number: int, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mailspool"], descriptor=descriptor(INPUT), load=lambda _name: pamela(number)) == status
     assert "secret" not in capsys.readouterr().err
@@ -59,7 +66,7 @@ def test_without_the_library_nobody_knows(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_name_that_is_no_text_is_wrong() -> None:
-    assert main(["mailspool"], descriptor=descriptor(b"\xff\0x\0"), load=lambda _name: pamela(0)) == 1
+    assert main(["mailspool"], descriptor=descriptor(b"\xff\0x\0"), load=lambda _name: pamela(0)) == 3
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ def test_a_wrong_field_is_no_request(message: list[Any]) -> None:
         ["refused", "because", 0],
         ["refused", "credentials", -1],
         ["refused", "credentials", float("inf")],
+        ["refused", "credentials", float("nan")],
+        ["refused", "credentials", 10**400],
         ["refused", "credentials", True],
         ["offer", [], True],
     ],
