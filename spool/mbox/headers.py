@@ -127,7 +127,9 @@ class FieldFilter:
     def _feed_lines(self, data: bytes) -> bytes:
         if end := end_of_header(data):
             self._in_body = True
-            return self._without_fields(data[: end[0]]) + data[end[0] :]
+            header = data[: end[0]]
+            kept = self._without_fields(header)
+            return data if kept is header else kept + data[end[0] :]
         complete = data.rfind(b"\n") + 1
         kept, rest = self._without_fields(data[:complete]), data[complete:]
         if len(rest) < self._names.octets_max:

@@ -40,6 +40,7 @@ class Record:
         content: of its header, behind the From_ line.
         end: of its last line; the blank line, if there is one, follows.
         stop: where the next message, or what is no mail, begins.
+        may_have_quotes: False if it is certain that no line is quoted, for there is no ``From `` in it.
         hints: what its storage fields say.
     """
 
@@ -47,6 +48,7 @@ class Record:
     content: int
     end: int
     stop: int
+    may_have_quotes: bool
     hints: Hints
 
 
@@ -103,24 +105,27 @@ def first_start(reader: BlockReader) -> int:
 
 def _record_at(reader: BlockReader, start: int) -> Record:
     content = reader.find(b"\n", start) + 1 or reader.end
-    end, stop = _next_boundary(reader, content)
+    end, stop, may_have_quotes = _next_boundary(reader, content)
     hints = read_hints(reader.read(content, min(content + HEAD_OCTETS, stop)))
     if hints.content_length is not None and hints.body is not None:
         hinted_end = content + hints.body + hints.content_length
         if stop < hinted_end <= reader.end and (hinted_stop := _boundary_at(reader, hinted_end)) is not None:
-            end, stop = hinted_end, hinted_stop
-    return Record(start, content, end, stop, hints)
+            end, stop, may_have_quotes = hinted_end, hinted_stop, True
+    return Record(start, content, end, stop, may_have_quotes, hints)
 
 
-def _next_boundary(reader: BlockReader, content: int) -> tuple[int, int]:
-    line_end = content - 1  # the LF of the From_ line: a message without any octet may follow it
-    while (line_end := reader.find(b"\nFrom ", line_end)) >= 0:
-        stop = line_end + 1
-        end = _without_blank_line(reader, content, stop)
-        if _is_separator(reader, stop, after_blank_line=end < stop):
-            return end, stop
-        line_end = stop
-    return _without_blank_line(reader, content, reader.end), reader.end
+def _next_boundary(reader: BlockReader, content: int) -> tuple[int, int, bool]:
+    """Return where a message ends, where the next one begins, and whether ``From `` occurs in between."""
+    occurs = False
+    stop = content
+    while (stop := reader.find(MARK, stop)) >= 0:
+        if reader.read(stop - 1, stop) == b"\n":
+            end = _without_blank_line(reader, content, stop)
+            if _is_separator(reader, stop, after_blank_line=end < stop):
+                return end, stop, occurs
+        occurs = True
+        stop += 1
+    return _without_blank_line(reader, content, reader.end), reader.end, occurs
 
 
 def _without_blank_line(reader: BlockReader, content: int, end: int) -> int:

@@ -155,5 +155,6 @@ def take_snapshot(mbox: HeldMbox, *, unquote: bool) -> Snapshot:
         if index == 0 and record.hints.internal:
             snapshot.hide(record)
         else:
-            snapshot.add(record, measure(reader.pieces(record.content, record.end), unquote=unquote))
+            pieces = reader.pieces(record.content, record.end)
+            snapshot.add(record, measure(pieces, unquote=unquote and record.may_have_quotes))
     return snapshot
