@@ -58,7 +58,7 @@ class UniqueIdFile:
         Holds when it returns: each id is its message's for good, and all are different. A crash before that may have
         assigned them already, to be returned by the next call.
         """
-        if not self._path.exists() and len(set(keys)) == len(keys):
+        if not self._exists() and len(set(keys)) == len(keys):
             return keys
         with self._opened() as (descriptor, book):
             unique_ids = book.assign(keys)
@@ -74,7 +74,7 @@ class UniqueIdFile:
         It tells, should a crash come between, which of several equal copies went. Where there is one copy only,
         nothing is written. Holds when it returns.
         """
-        if not self._path.exists():
+        if not self._exists():
             return
         with self._opened() as (descriptor, book):
             book.announce_removal(unique_ids)
@@ -101,6 +101,10 @@ class UniqueIdFile:
         with self._opened() as (descriptor, book):
             book.import_ids(ids_by_key)
             _save(descriptor, book)
+
+    def _exists(self) -> bool:
+        with durable.storage_errors(self._path):
+            return self._path.exists()
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[int, UniqueIdBook]]:

@@ -101,7 +101,7 @@ class MessageDirectories:
         descriptor = os.open(base + place.info, _FILE, dir_fd=self._descriptor(place.part))
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise MailboxUnavailableError(f"{self._maildir / place.part.value / base}: not a regular file")
+            raise MailboxUnavailableError(f"{self._maildir / place.part.value}: {base!r} is not a regular file")
         return descriptor
 
     def stat(self, base: str, place: Place) -> os.stat_result:

@@ -124,7 +124,7 @@ class MaildirMaildrop:
                 return action(base, place)
             except FileNotFoundError:
                 self._snapshot.refresh()
-        raise MailboxChangedError(f"{self._location.path}: {base} is gone")
+        raise MailboxChangedError(f"{self._location.path}: {base!r} is gone")
 
     def _remove(self, touched: set[Part], base: str, place: Place) -> None:
         self._directories.remove(base, place)

@@ -2,8 +2,9 @@
 
 A name is ``BASE`` or ``BASE:INFO``. The base is made once and identifies the message for good; the info changes with
 the message's flags (``:2,FS``: flagged and seen). Ours look like
-``1732424000.M512330P71Q3R9f8a6b5c4d3e2f10.mail.example.org,S=1432,W=1467``: the time in seconds and microseconds, the
-process, a count and a random number in it, the host, the size as stored, and the size in wire octets.
+``1732424000.M512330P4711Q3R9f8a6b5c.mx1.example.org,S=1432,W=1467``: the time in seconds and microseconds, the process,
+a count and a random number in it, the host, the size as stored, and the size in wire octets. With a host of up to 14
+octets or so the base is a unique-id as it stands (``spool.unique_ids``).
 
 Names are ``str`` as the ``os`` functions make them, undecodable octets as surrogates. Foreign names are opaque but for
 what is recognised here, and none of it is trusted further than that a wrong value does no harm.
@@ -24,6 +25,7 @@ SEEN: Final = "S"
 _TIME: Final = re.compile(r"([0-9]{1,11})\.(?:[^.:,M]*M([0-9]{1,6})(?![0-9]))?")
 _DIGITS_MAX: Final = 15  # more would be no size that a file system can hold
 _FLAGS: Final = re.compile(r":2,([A-Za-z]*)")
+_RANDOM_OCTETS: Final = 4  # for two containers with one host name and process number in the same microsecond
 _HOST_OCTETS_MAX: Final = 64  # as qmail: keeps the name far from the file system's 255
 
 
@@ -54,7 +56,7 @@ class UniqueNames:
     def make(self) -> str:
         """Make one name, without sizes."""
         seconds, nanoseconds = divmod(self._clock_ns(), 1_000_000_000)
-        unique = f"M{nanoseconds // 1000}P{self._pid()}Q{next(self._counter)}R{self._random_hex(8)}"
+        unique = f"M{nanoseconds // 1000}P{self._pid()}Q{next(self._counter)}R{self._random_hex(_RANDOM_OCTETS)}"
         return f"{seconds}.{unique}.{self._host}"
 
 
@@ -73,7 +75,7 @@ def wire_octets_in(base: str) -> int | None:
     """The size in wire octets that a base claims with ``,W=``."""
     _, claimed, rest = base.rpartition(",W=")
     digits = rest.partition(",")[0]
-    # bytes would spare isascii(), which str needs: int() takes Arabic digits, too.
+    # isascii(), because isdigit() and int() take Arabic digits too.
     return int(digits) if claimed and len(digits) <= _DIGITS_MAX and digits.isascii() and digits.isdigit() else None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -127,3 +128,14 @@ def test_a_file_crowded_with_ids_of_removed_messages_is_written_anew(location: M
     assert ids.assign(["a", "a", "a"]) == ["a", "a-2", "a-3"]
     assert path_of(location).read_bytes().count(b"\n") == RETIRED_MAX + 4
     assert ids.assign(["a", "a", "a"]) == ["a", "a-2", "a-3"]
+
+
+def test_a_directory_that_may_not_be_looked_into_makes_the_mailbox_unavailable(
+    location: MailboxLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(MailboxUnavailableError):
+        UniqueIdFile(location).assign(["a"])

@@ -9,6 +9,7 @@ import pytest
 from spool.mailbox import MailboxLocation
 from spool.maildir.directories import MessageDirectories, Part, Place
 from spool.maildir.snapshot import MaildirSnapshot, read_pieces
+from spool.unique_id_book import is_unique_id
 from spool.unique_ids import UniqueIdFile
 from tests.mailbox_locations import location_in
 
@@ -113,6 +114,20 @@ def test_unique_ids_are_bases_unless_imported(maildir: Maildir) -> None:
     maildir.add("cur/2.x.host:2,S")
     UniqueIdFile(maildir.location).import_ids({"2.x.host": ["old"]})
     assert maildir.snapshot().unique_ids == ["1.x.host", "old"]
+
+
+def test_a_name_of_any_octets_is_a_message_with_a_printable_unique_id(maildir: Maildir) -> None:
+    names = [b"1.a b", b"2.\xff\xe9", b"3.two\nlines", b"4.%s{0}", b"5." + b"x" * 200]
+    for name in names:
+        Path(os.fsdecode(bytes(maildir.location.path) + b"/new/" + name)).write_bytes(b"x\n")
+    for _ in range(2):
+        snapshot = maildir.snapshot()
+        assert [os.fsencode(base) for base in snapshot.bases] == names
+        assert all(map(is_unique_id, snapshot.unique_ids))
+        assert list(snapshot.wire_octets) == [3] * 5
+        for base, place in zip(snapshot.bases, snapshot.places, strict=True):
+            assert place is not None
+            os.close(maildir.directories.open_file(base, place))
 
 
 def test_the_last_seen_message_is_the_last_with_the_flag(maildir: Maildir) -> None:
