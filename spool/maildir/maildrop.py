@@ -82,19 +82,20 @@ class MaildirMaildrop:
 
         Raises:
             MailboxBusyError: the snapshot is shared.
-            SpoolError: some messages may not have been removed or moved.
+            SpoolError: some of ``deleted`` may not have been removed.
         """
         if self.read_only:
             raise MailboxBusyError(f"{self._location.path}: shared with another session, which alone may change it")
         touched: set[Part] = set()
         with storage_errors(self._location.path):
             trouble = self._act_on_all(deleted, functools.partial(self._remove, touched))
-            trouble += self._act_on_all(retrieved - deleted, functools.partial(self._mark_seen, touched))
+            # A mark that cannot be made is no reason to tell the client that its deletions failed.
+            self._act_on_all(retrieved - deleted, functools.partial(self._mark_seen, touched))
             for part in touched:
                 self._directories.sync(part)
         self._forget(deleted)
         if trouble:
-            raise MailboxUnavailableError(f"{self._location.path}: {len(trouble)} messages as they were: {trouble[0]}")
+            raise MailboxUnavailableError(f"{self._location.path}: {len(trouble)} messages not removed: {trouble[0]}")
 
     def close(self) -> None:
         """Release the session lock and the directories. May be called twice, and from another thread."""

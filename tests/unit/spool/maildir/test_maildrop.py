@@ -181,9 +181,18 @@ def test_trouble_with_one_message_does_not_keep_the_others(
         unlink(path, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "unlink", refuse_one)
-    with pytest.raises(MailboxUnavailableError, match=r"1 messages as they were: .*Input/output error"):
+    with pytest.raises(MailboxUnavailableError, match=r"1 messages not removed: .*Input/output error"):
         maildrop.commit(deleted={1, 2}, retrieved=set())
     assert files(location) == ["new/1.x", "new/3.x"]
+
+
+def test_a_message_that_cannot_be_marked_is_no_trouble(
+    location: MailboxLocation, opened: Callable[[], MaildirMaildrop]
+) -> None:
+    longest = "2." + "n" * 253  # no room for ":2,S"
+    add(location, "new/1.x", f"new/{longest}")
+    opened().commit(deleted={1}, retrieved={2})
+    assert files(location) == [f"new/{longest}"]
 
 
 def test_a_shared_maildrop_refuses_to_commit(location: MailboxLocation) -> None:
