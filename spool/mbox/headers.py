@@ -34,6 +34,14 @@ class FieldNames:
         self.start = re.compile(any_name, re.IGNORECASE)
         self.field = re.compile(rb"^%b[^\n]*\n(?:[ \t][^\n]*\n)*" % any_name, _LINES_OF_ANY_CASE)
 
+    def occur_in(self, lines: bytes) -> bool:
+        """Whether one of them may be there: certain only if not, but much faster than looking for ``field``."""
+        small = lines.lower()
+        for mark in self.marks:  # noqa: SIM110 - any() with a generator takes twice as long, for each message
+            if mark in small:
+                return True
+        return False
+
 
 STORAGE_FIELDS: Final = FieldNames(
     b"Status", b"X-Status", b"X-UID", b"X-UIDL", b"X-Keywords", b"X-IMAP", b"X-IMAPbase", b"Content-Length"
@@ -150,8 +158,7 @@ class FieldFilter:
         if not lines:
             return lines
         self._dropping = False
-        small = lines.lower()
-        if not any(mark in small for mark in self._names.marks):
+        if not self._names.occur_in(lines):
             return lines
         start = 0
         kept = []
