@@ -12,6 +12,7 @@ we have just made exclusively, and only look at ``NAME.lock`` itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 _OWN_OCTETS_MAX: Final = 400
-_OWN: Final = re.compile(r"(\d{1,10})\n(\S{1,300})\n")
+_OWN: Final = re.compile(r"([1-9]\d{0,8})\n(\S{1,300})\n")
 
 
 class DotLock:
@@ -110,7 +111,16 @@ class DotLock:
         except OSError:
             return False
         own = _OWN.fullmatch(content.decode("latin-1"))
-        return own is not None and own[2] == _host() and not Path("/proc", own[1]).exists()
+        return own is not None and own[2] == _host() and not _is_running(int(own[1]))
+
+
+def _is_running(process: int) -> bool:
+    # Not by looking into /proc, which may hide the processes of other users.
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return error.errno != errno.ESRCH
+    return True
 
 
 def _host() -> str:

@@ -68,6 +68,11 @@ def test_a_lock_of_ours_whose_process_is_gone_need_not_age(mbox: Path) -> None:
     assert lock_of(mbox).try_acquire()
 
 
+def test_a_lock_of_ours_whose_process_runs_must_age(mbox: Path) -> None:
+    lock_of(mbox).try_acquire()
+    assert not lock_of(mbox).try_acquire()
+
+
 def test_a_lock_of_ours_on_another_host_must_age(mbox: Path) -> None:
     lock_path(mbox).write_text(f"{2**22 + 1}\nelsewhere/pid:[1]\n")
     assert not lock_of(mbox).try_acquire()
