@@ -91,8 +91,9 @@ class MaildirMaildrop:
             trouble = self._act_on_all(deleted, functools.partial(self._remove, touched))
             # A mark that cannot be made is no reason to tell the client that its deletions failed.
             self._act_on_all(retrieved - deleted, functools.partial(self._mark_seen, touched))
-            for part in touched:
-                self._directories.sync(part)
+            for part in reversed(Part):  # where messages came to before where they went away from
+                if part in touched:
+                    self._directories.sync(part)
         self._forget(deleted)
         if trouble:
             raise MailboxUnavailableError(f"{self._location.path}: {len(trouble)} messages not removed: {trouble[0]}")

@@ -99,6 +99,10 @@ def _size(directories: MessageDirectories, index: SizeIndex, base: str, place: P
         return octets
     if claimed is not None:
         return claimed
-    octets = wire_octets(read_pieces(directories.open_file(base, place)))
+    try:
+        descriptor = directories.open_file(base, place)
+    except PermissionError:
+        return status.st_size  # one message that cannot be read must not hide the others; reading it will say so
+    octets = wire_octets(read_pieces(descriptor))
     index.remember(key, status, octets)
     return octets

@@ -153,7 +153,7 @@ def test_commit_syncs_each_changed_directory_once(
     maildrop.commit(deleted={1, 2}, retrieved=set())
     assert synced == ["new"]
     maildrop.commit(deleted=set(), retrieved={3, 4})
-    assert sorted(synced) == ["cur", "new", "new"]
+    assert synced == ["new", "cur", "new"]
 
 
 def test_commit_finds_moved_messages_and_is_content_with_removed_ones(

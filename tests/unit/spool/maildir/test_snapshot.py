@@ -109,6 +109,21 @@ def test_a_message_that_vanishes_meanwhile_is_left_out(
     assert snapshot.bases == ["2.x.host"]
 
 
+def test_a_message_that_may_not_be_read_does_not_hide_the_others(
+    maildir: Maildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maildir.add("new/1.x.host", b"a\n")
+    maildir.add("new/2.x.host,W=3", b"a\n")
+
+    def refuse(self: MessageDirectories, base: str, place: Place) -> int:
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MessageDirectories, "open_file", refuse)
+        assert list(maildir.snapshot().wire_octets) == [2, 3]
+    assert list(maildir.snapshot().wire_octets) == [3, 3]
+
+
 def test_unique_ids_are_bases_unless_imported(maildir: Maildir) -> None:
     maildir.add("cur/1.x.host:2,S")
     maildir.add("cur/2.x.host:2,S")
