@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
+FUZZ_SECONDS ?= 60
 
 .PHONY: help setup demo test check interop test-root fuzz bench clean
 help:
@@ -25,6 +26,15 @@ check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+interop: setup ## real clients, and real peers beside us; as root also sites of many uids
+	$(BIN)/python -m pytest tests/interop
+
+test-root: setup ## what needs root: many uids, reserved ports, hung FUSE homes
+	$(BIN)/python -m pytest tests/root
+
+fuzz: setup ## play random POP3 sessions for FUZZ_SECONDS; what breaks a promise is kept in the corpus
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 clean: ## remove what setup and the demo made
 	rm -rf $(VENV) .demo .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
