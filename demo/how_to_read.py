@@ -17,10 +17,10 @@ curl: list the messages of a maildrop, read the first; the same over TLS; the sa
   curl --user {user}:{password} --cacert {certificate} pop3s://localhost:{pop3s}/1
   curl --user {user}:{password} --cacert {certificate} --ssl-reqd pop3://localhost:{pop3}/1
 
-mutt: open a maildrop as a folder, in the clear or over TLS
+mutt: open a maildrop as a folder, after STLS or over TLS
 
-  mutt -n -F /dev/null -f pop://{user}:{password}@127.0.0.1:{pop3}
-  mutt -n -F /dev/null -e 'set certificate_file={certificate}' -f pops://{user}:{password}@localhost:{pop3s}
+  mutt -e 'set certificate_file={certificate}' -f pop://{user}:{password}@localhost:{pop3}
+  mutt -e 'set certificate_file={certificate}' -f pops://{user}:{password}@localhost:{pop3s}
 
 fetchmail: print all mail and leave it there; "protocol apop" for users with an APOP secret
 
