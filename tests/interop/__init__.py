@@ -1,0 +1,1 @@
+"""Real clients and real peers against a running service (make interop)."""
