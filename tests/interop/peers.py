@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -108,12 +107,12 @@ ssl = no
 first_valid_uid = 1
 mail_fsync = never
 passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {directory}/users
+  driver = static
+  args = password={password}
 }}
 userdb {{
-  driver = passwd-file
-  args = username_format=%u {directory}/users
+  driver = static
+  args = uid={uid} gid={gid} home={directory}/homes/%u
 }}
 service pop3-login {{
   inet_listener pop3 {{
@@ -125,55 +124,50 @@ service pop3-login {{
 
 @dataclass(frozen=True)
 class DovecotPop3:
-    """A running Dovecot whose users' homes lie in ``homes``."""
+    """A running Dovecot. Whoever has a home in ``homes`` is a user; all have one password."""
 
-    directory: Path
     homes: Path
     account: Account
     port: int
-    password: str
 
     def add_user(self, name: str) -> Path:
         """Make a user; their empty home."""
         home = self.homes / name
-        home.mkdir(parents=True)
+        home.mkdir()
         os.chown(home, self.account.uid, self.account.gid)
-        with (self.directory / "users").open("a") as users:
-            users.write(f"{name}:{{PLAIN}}{self.password}:{self.account.uid}:{self.account.gid}::{home}::\n")
         return home
 
 
 @contextlib.contextmanager
 def dovecot_pop3(directory: Path, account: Account, location: str, password: str) -> Iterator[DovecotPop3]:
     """Run Dovecot's POP3 server; needs root. ``location`` is its ``mail_location``."""
-    peer = DovecotPop3(directory, directory / "homes", account, free_port(), password)
+    peer = DovecotPop3(directory / "homes", account, free_port())
     directory.mkdir()
     directory.chmod(0o755)
     peer.homes.mkdir()
-    (directory / "users").touch()
     settings = directory / "dovecot.conf"
-    settings.write_text(_POP3_SETTINGS.format(directory=directory, location=location, port=peer.port))
-    subprocess.run(
-        ["dovecot", "-c", str(settings)],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=PEER_SECONDS,
+    settings.write_text(
+        _POP3_SETTINGS.format(
+            directory=directory,
+            location=location,
+            port=peer.port,
+            uid=account.uid,
+            gid=account.gid,
+            password=password,
+        )
     )
-    master = int((directory / "run" / "master.pid").read_text())
-    try:
-        wait_until_answered(peer.port)
-        yield peer
-    finally:
-        os.kill(master, signal.SIGTERM)
-        _wait_until_gone(master)
-
-
-def _wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + PEER_SECONDS
-    while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < deadline, f"process {pid} does not end"
-        time.sleep(0.05)
+    with subprocess.Popen(
+        ["dovecot", "-F", "-c", str(settings)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as master:
+        try:
+            wait_until_answered(peer.port)
+            yield peer
+        finally:
+            master.terminate()
+            master.wait(PEER_SECONDS)
 
 
 # -- procmail ---------------------------------------------------------------------------------------------------------
