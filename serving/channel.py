@@ -256,17 +256,31 @@ class Channel:
 
     def _recvmsg(self, flags: int) -> tuple[bytes, list[int]]:
         try:
-            octets, descriptors, outcome, _ = socket.recv_fds(
-                self._socket, READ_OCTETS, DESCRIPTORS_PER_READ, flags | socket.MSG_CMSG_CLOEXEC
-            )
+            return receive_octets(self._socket, flags)
         except BlockingIOError:
             raise
         except OSError as error:
             raise ChannelError("the channel cannot be read") from error
-        if outcome & socket.MSG_CTRUNC:
-            close_all(descriptors)
-            raise ChannelError("descriptors were lost on the way")
-        return octets, descriptors
+
+
+def receive_octets(end: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
+    """Read what has arrived, with its descriptors, which are closed on exec.
+
+    Raises:
+        ChannelError: there were more descriptors than any sender of ours has under way.
+        OSError: nothing can be read.
+    """
+    # Not socket.recv_fds: in Python 3.11 it ignores its flags.
+    space = socket.CMSG_SPACE(DESCRIPTORS_PER_READ * array("i").itemsize)
+    octets, ancillary, outcome, _ = end.recvmsg(READ_OCTETS, space, flags | socket.MSG_CMSG_CLOEXEC)
+    descriptors = array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    if outcome & socket.MSG_CTRUNC:
+        close_all(descriptors)
+        raise ChannelError("descriptors were lost on the way")
+    return octets, list(descriptors)
 
 
 def send_octets(end: socket.socket, octets: bytes | memoryview, descriptor: int | None, flags: int = 0) -> int:

@@ -11,16 +11,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
-from serving.channel import (
-    DESCRIPTORS_PER_READ,
-    READ_OCTETS,
-    ChannelError,
-    Frame,
-    FrameDecoder,
-    close_all,
-    encode,
-    send_octets,
-)
+from serving.channel import ChannelError, Frame, FrameDecoder, close_all, encode, receive_octets, send_octets
 
 # A peer process that does not read is hung; what it was to be told is not kept without end.
 UNSENT_OCTETS_MAX: Final = 16 * 1024 * 1024
@@ -101,21 +92,11 @@ class ReactorChannel:
     def doRead(self) -> None:  # noqa: N802 - the name in Twisted
         """Take in what has arrived."""
         try:
-            octets, descriptors, outcome, _ = socket.recv_fds(
-                self._socket, READ_OCTETS, DESCRIPTORS_PER_READ, socket.MSG_CMSG_CLOEXEC
-            )
+            octets, descriptors = receive_octets(self._socket)
+            frames = self._decoder.feed(octets, descriptors)
         except BlockingIOError:
             return
-        except OSError:
-            self._lose()
-            return
-        if outcome & socket.MSG_CTRUNC:
-            close_all(descriptors)
-            self._lose()
-            return
-        try:
-            frames = self._decoder.feed(octets, descriptors)
-        except ChannelError:
+        except (OSError, ChannelError):
             self._lose()
             return
         for frame in frames:
