@@ -1,0 +1,281 @@
+"""Maildrops in processes that have become their users (``serving.maildrops`` has the promises).
+
+For sites where every user has a uid of their own. A mail process that does not answer in time is given up: its session
+fails, it is counted, and the spawner is asked to kill it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from accounts.checks import RhostsNeeded
+from accounts.requests import Granted
+from serving.channel import ChannelError, Frame
+from serving.errors import BulkheadFullError, OperationTimedOutError
+from serving.mail_dialogue import NUMBERS_MAX, AnswerCollector, pack_numbers, parse_listing
+from serving.maildrops import MessageStream, OpenMaildrop
+from serving.reactor_channel import ReactorChannel
+from serving.spawner_client import MailSocket, SpawnerClient
+from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
+
+SealTicket: TypeAlias = Callable[[RhostsNeeded], bytes]
+"""Seals a ticket for a user who has not logged in yet: the authenticator's alone."""
+
+KEEP_SECONDS: Final = 1.5  # longer than a listener waits between two attempts
+
+
+class RemoteMaildropOpener:
+    """Opens maildrops through the spawner.
+
+    A ticket is good once, and a listener that waits for a busy maildrop tries again with the same one: so the session
+    with the mail process is kept for a moment after a MailboxBusyError.
+
+    Args:
+        reactor: runs in this process.
+        spawner: gives sockets to mail processes.
+        operation_seconds: how long a mail process may take for one request.
+    """
+
+    def __init__(self, reactor: Any, spawner: SpawnerClient, operation_seconds: float) -> None:
+        self._reactor = reactor
+        self._spawner = spawner
+        self._operation_seconds = operation_seconds
+        self._kept: dict[bytes, MailSession] = {}
+        self.hung = 0
+        """How many mail processes did not answer in time since the start."""
+
+    def open(self, granted: Granted, *, share: bool = False) -> Deferred[OpenMaildrop]:
+        """``serving.maildrops.MaildropOpener.open``."""
+        if (kept := self._kept.pop(granted.ticket, None)) is not None and kept.open:
+            return self._open(kept, granted.ticket, share)
+        return self._spawner.open(granted.ticket).addCallback(
+            lambda mail_socket: self._open(self._session(mail_socket), granted.ticket, share)
+        )
+
+    def _session(self, mail_socket: MailSocket) -> MailSession:
+        return MailSession(self._reactor, mail_socket, self._operation_seconds, self._count_hung)
+
+    def _open(self, session: MailSession, ticket: bytes, share: bool) -> Deferred[OpenMaildrop]:
+        opened = session.ask(Frame({"do": "open", "share": share}))
+        return opened.addCallback(partial(_maildrop, session)).addErrback(self._not_opened, session, ticket)
+
+    def _not_opened(self, failure: Failure, session: MailSession, ticket: bytes) -> Failure:
+        if isinstance(failure.value, MailboxBusyError):
+            self._kept[ticket] = session
+            self._reactor.callLater(KEEP_SECONDS, self._let_go, ticket, session)
+        else:
+            session.close()
+        return failure
+
+    def _let_go(self, ticket: bytes, session: MailSession) -> None:
+        if self._kept.get(ticket) is session and not session.busy:
+            del self._kept[ticket]
+            session.close()
+
+    def _count_hung(self) -> None:
+        self.hung += 1
+
+
+class RemoteUserFiles:
+    """Reads users' files for the authenticator (``serving.check_runner.UserFiles``)."""
+
+    def __init__(self, reactor: Any, spawner: SpawnerClient, operation_seconds: float, seal: SealTicket) -> None:
+        self._reactor = reactor
+        self._spawner = spawner
+        self._operation_seconds = operation_seconds
+        self._seal = seal
+
+    def read_rhosts(self, needed: RhostsNeeded) -> Deferred[bytes]:
+        """The content of ``.rhosts``; fails with a SpoolError."""
+        return self._spawner.open(self._seal(needed)).addCallback(self._read)
+
+    def _read(self, mail_socket: MailSocket) -> Deferred[bytes]:
+        session = MailSession(self._reactor, mail_socket, self._operation_seconds, lambda: None)
+
+        def ended(result: Frame | Failure) -> bytes | Failure:
+            session.close()
+            return result if isinstance(result, Failure) else result.body
+
+        return session.ask(Frame({"do": "rhosts"})).addBoth(ended)
+
+
+class MailSession:
+    """The dialogue with one mail process: one request at a time, each with a time limit."""
+
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, mail_socket: MailSocket, operation_seconds: float, hung: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._kill = mail_socket.kill
+        self._operation_seconds = operation_seconds
+        self._hung = hung
+        self._channel = ReactorChannel(reactor, mail_socket.end, self._receive, self._lost)
+        self._answer: Deferred[Frame] | None = None
+        self._collector = AnswerCollector()
+        self._limit: IDelayedCall | None = None
+        self._waiting: list[Deferred[None]] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether the process can still be asked."""
+        return self._channel.open
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is out."""
+        return self._answer is not None
+
+    def ask(self, request: Frame) -> Deferred[Frame]:
+        """Send a request; fails with the SpoolError it fails with. Cancelled, it gives up the session."""
+        if not self.open:
+            return fail(MailboxUnavailableError("the mail process has ended"))
+        if self.busy:
+            return fail(BulkheadFullError("an operation is out"))
+        answer: Deferred[Frame] = Deferred(lambda _: self.close())
+        self._answer, self._collector = answer, AnswerCollector()
+        self._limit = self._reactor.callLater(self._operation_seconds, self._overdue)
+        self._channel.send(request)
+        return answer
+
+    def close(self) -> None:
+        """Close the socket: the process closes the maildrop without committing. A request that is out fails."""
+        self._channel.close()
+        self._settle(MailboxUnavailableError("the session was closed"))
+
+    def when_free(self) -> Deferred[None]:
+        """Fires when no request is out: at once, or when it has been answered or given up."""
+        free: Deferred[None] = Deferred()
+        if self.busy:
+            self._waiting.append(free)
+        else:
+            free.callback(None)
+        return free
+
+    def _receive(self, frame: Frame) -> None:
+        frame.discard()
+        outcome: Frame | SpoolError | None
+        try:
+            outcome = self._collector.add(frame)
+        except SpoolError as error:
+            outcome = error
+        except ChannelError:
+            self._log.error("a mail process sent what is not an answer: it is given up")
+            self._channel.close()
+            self._kill()
+            outcome = MailboxUnavailableError("the mail process talks nonsense")
+        if outcome is not None:
+            self._settle(outcome)
+
+    def _lost(self) -> None:
+        self._settle(MailboxUnavailableError("the mail process has ended"))
+
+    def _overdue(self) -> None:
+        self._log.warn("a mail process does not answer: it is given up and killed")
+        self._hung()
+        self._channel.close()
+        self._kill()
+        self._settle(OperationTimedOutError("a mail process does not answer"))
+
+    def _settle(self, outcome: Frame | SpoolError) -> None:
+        answer, self._answer = self._answer, None
+        if answer is None:
+            return
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        if isinstance(outcome, SpoolError):
+            answer.errback(outcome)
+        else:
+            answer.callback(outcome)
+        waiting, self._waiting = self._waiting, []
+        for free in waiting:
+            free.callback(None)
+
+
+class RemoteMaildrop:
+    """An open maildrop in a mail process."""
+
+    def __init__(self, session: MailSession, answer: Frame) -> None:
+        self._session = session
+        self.wire_octets, self.unique_ids = parse_listing(answer.body)
+        self.last_accessed = answer.number("last_accessed")
+        self.read_only = answer.message.get("read_only") is True
+        self._streams = itertools.count(1)
+
+    def read_ahead(self, numbers: Sequence[int], octets_max: int) -> Deferred[Sequence[bytes]]:
+        """``serving.maildrops.OpenMaildrop.read_ahead``."""
+        request = Frame({"do": "read_ahead", "numbers": list(numbers[:NUMBERS_MAX]), "octets_max": octets_max})
+        return self._session.ask(request).addCallback(_messages)
+
+    def stream(self, number: int) -> MessageStream:
+        """``serving.maildrops.OpenMaildrop.stream``."""
+        return _RemoteStream(self._session, number, next(self._streams))
+
+    def head(self, number: int, octets_max: int) -> Deferred[bytes]:
+        """``serving.maildrops.OpenMaildrop.head``."""
+        request = Frame({"do": "head", "number": number, "octets_max": octets_max})
+        return self._session.ask(request).addCallback(lambda answer: answer.body)
+
+    def commit(self, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> Deferred[None]:
+        """``serving.maildrops.OpenMaildrop.commit``: holds when it fires. Timed out, it may still have happened."""
+        return self._session.ask(pack_numbers(deleted, retrieved)).addCallback(lambda _: None)
+
+    def close(self) -> Deferred[None]:
+        """``serving.maildrops.OpenMaildrop.close``: after the operation that is out, if any."""
+        if not self._session.open:
+            return succeed(None)
+        # Asked, so that it is known when another session may begin; closing the socket would do the rest.
+        closed = self._session.when_free().addCallback(lambda _: self._session.ask(Frame({"do": "close"})))
+        return closed.addBoth(self._end)
+
+    def _end(self, _: object) -> None:
+        self._session.close()
+
+
+class _RemoteStream:
+    """One long message. The mail process closes it when it is asked for anything else."""
+
+    def __init__(self, session: MailSession, number: int, stream: int) -> None:
+        self._session = session
+        self._request = Frame({"do": "piece", "number": number, "stream": stream})
+        self._ended = False
+
+    def read(self) -> Deferred[bytes]:
+        """``serving.maildrops.MessageStream.read``."""
+        if self._ended:
+            return succeed(b"")
+        return self._session.ask(self._request).addCallback(self._take)
+
+    def close(self) -> None:
+        """``serving.maildrops.MessageStream.close``."""
+        self._ended = True
+
+    def _take(self, answer: Frame) -> bytes:
+        self._ended = self._ended or not answer.body
+        return answer.body
+
+
+def _maildrop(session: MailSession, answer: Frame) -> OpenMaildrop:
+    try:
+        return RemoteMaildrop(session, answer)
+    except ChannelError as error:
+        raise MailboxUnavailableError("the mail process talks nonsense") from error
+
+
+def _messages(answer: Frame) -> Sequence[bytes]:
+    try:
+        sizes = answer.numbers("sizes")
+    except ChannelError as error:
+        raise MailboxUnavailableError("the mail process talks nonsense") from error
+    ends = tuple(itertools.accumulate(sizes))
+    return [answer.body[end - size : end] for size, end in zip(sizes, ends, strict=True)]
