@@ -259,6 +259,8 @@ class Channel:
             return receive_octets(self._socket, flags)
         except BlockingIOError:
             raise
+        except ConnectionResetError:
+            return b"", []  # the other end closed before it had read all: an end all the same
         except OSError as error:
             raise ChannelError("the channel cannot be read") from error
 
