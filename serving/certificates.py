@@ -83,8 +83,8 @@ def read_tls_material(
     return CheckedTls(TlsMaterial(certificate_pem, key_pem, client_ca_pem), tuple(warnings))
 
 
-def make_self_signed(host: str, *, now: datetime.datetime | None = None) -> tuple[bytes, bytes]:
-    """Make a key (P-256) and a certificate for ``host``, a name or an IP address, signed with that key.
+def make_self_signed(host: str, *others: str, now: datetime.datetime | None = None) -> tuple[bytes, bytes]:
+    """Make a key (P-256) and a certificate for ``host`` and ``others``, names or IP addresses, signed with that key.
 
     Returns:
         The certificate and the key, as PEM. The caller keeps the key from others' eyes.
@@ -92,11 +92,7 @@ def make_self_signed(host: str, *, now: datetime.datetime | None = None) -> tupl
     now = now or datetime.datetime.now(datetime.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:_COMMON_NAME_MAX])])
-    alternative: x509.GeneralName
-    try:
-        alternative = x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        alternative = x509.DNSName(host)
+    alternatives = [_general_name(each) for each in dict.fromkeys((host, *others))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -105,7 +101,7 @@ def make_self_signed(host: str, *, now: datetime.datetime | None = None) -> tupl
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + datetime.timedelta(days=SELF_SIGNED_DAYS))
-        .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
@@ -113,6 +109,13 @@ def make_self_signed(host: str, *, now: datetime.datetime | None = None) -> tupl
     return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _read(path: Path) -> tuple[bytes, int]:

@@ -5,16 +5,18 @@ The site is built beside its place and renamed into it, so that it is there whol
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import pwd
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from serving.certificates import make_self_signed
+from serving.settings import InternetAddress
 from spool import durable
 from spool.assign import publish_assign
 from spool.errors import MalformedNameError, SettingsError
@@ -149,7 +151,7 @@ def _fill(site: Site, tables: Mapping[str, Any], settings: SiteSettings) -> None
     durable.make_directory(site.directory / "run", mode=0o755)
     durable.make_directory(site.directory / "tls", mode=0o755)
     if settings.listeners:
-        certificate, key = make_self_signed(socket.gethostname())
+        certificate, key = make_self_signed(socket.gethostname(), "localhost", *_listening_hosts(settings))
         durable.create_file(site.directory / "tls" / "certificate.pem", [certificate], mode=0o644)
         durable.create_file(site.directory / "tls" / "key.pem", [key], mode=0o600)
     durable.create_file(site.assign, [b".\n"], mode=0o644)
@@ -162,6 +164,14 @@ def _fill(site: Site, tables: Mapping[str, Any], settings: SiteSettings) -> None
     durable.create_file(site.settings_file, [format_toml(tables, _COMMENTS).encode()], mode=0o644)
     durable.sync_directory(site.control)
     durable.sync_directory(site.directory)
+
+
+def _listening_hosts(settings: SiteSettings) -> Iterator[str]:
+    """The addresses a client may connect to; 0.0.0.0 and [::] say nothing of them."""
+    for listener in settings.listeners:
+        match listener.socket_address:
+            case InternetAddress(host) if not ipaddress.ip_address(host).is_unspecified:
+                yield host
 
 
 def _own_domain() -> DomainName:

@@ -28,10 +28,14 @@ def program(name: str) -> str:
 
 @dataclass
 class LiveSite:
-    """A site in ``directory``; ``account`` is its service account where the tests run as root."""
+    """A site in ``directory``; ``account`` is its service account where the tests run as root.
+
+    ``wrapper`` stands before the command that serves; it has to end in becoming it (``exec``).
+    """
 
     directory: Path
     account: str | None = None
+    wrapper: tuple[str, ...] = ()
     addresses: dict[str, tuple[str, int]] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     log: IO[str] | None = None
@@ -78,7 +82,7 @@ class LiveSite:
         """Serve, and wait for the line ``ready``."""
         self.log = (self.directory / "serve.log").open("a+")
         self.process = subprocess.Popen(
-            [program("mailspool"), "serve", "--site", str(self.site), *options],
+            [*self.wrapper, program("mailspool"), "serve", "--site", str(self.site), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.log,
