@@ -195,7 +195,9 @@ class Channel:
         octets = encode(frame)
         try:
             sent = self._sendmsg(octets, frame.descriptor)
-            self._socket.sendall(octets[sent:])
+            if sent < len(octets):
+                # Never an empty rest: a peer that has what it wants may be gone, and this would fail for nothing.
+                self._socket.sendall(memoryview(octets)[sent:])
         except OSError as error:
             raise ChannelError("the other end is gone") from error
 

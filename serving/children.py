@@ -7,6 +7,7 @@ child tells it ``ready``, ``counters`` and ``replace``. A control channel that e
 from __future__ import annotations
 
 import enum
+import gc
 import os
 import signal
 import sys
@@ -142,8 +143,21 @@ def fork_child(role: Role, serial: int, listeners: Iterable[Listener], now: floa
     return Child(role, serial, pid, Channel(ours), now)
 
 
-def close_other_descriptors(keep: Iterable[int]) -> None:
-    """Close every descriptor but the standard ones and ``keep``."""
+def leave_parent(keep: Iterable[int]) -> None:
+    """Give up what a freshly forked child has of its parent: garbage, signal handlers, descriptors.
+
+    The caller must end with ``os._exit`` and never return: objects of the parent's that the frames below still hold
+    must not be collected, or they would close descriptor numbers that mean something else by then.
+
+    Args:
+        keep: the descriptors that stay open besides the standard ones.
+    """
+    gc.freeze()  # what the parent's collector had not got round to must not be finalized here either
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # what a terminal sends to the whole group is the supervisor's to act on
     start = 3
     for descriptor in sorted(set(keep)):
         os.closerange(start, descriptor)
@@ -151,22 +165,10 @@ def close_other_descriptors(keep: Iterable[int]) -> None:
     os.closerange(start, _HIGHEST_DESCRIPTOR)
 
 
-def reset_signals() -> None:
-    """Undo the parent's handlers. What a terminal sends to the whole group is the supervisor's to act on."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _live(role: Role, context: ChildContext, supervisor: int) -> NoReturn:
-    # The supervisor's own objects stay referenced from the frames below us until os._exit, so that none of them is
-    # collected and closes a descriptor number that means something else by then.
     status = EXIT_SOFTWARE
     try:
-        reset_signals()
-        close_other_descriptors({context.control.fileno(), *(each.socket.fileno() for each in context.listeners)})
+        leave_parent({context.control.fileno(), *(each.socket.fileno() for each in context.listeners)})
         if role.identity is not None:
             become(role.identity, root_permitted=False)
         end_with_parent(supervisor)

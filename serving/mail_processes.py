@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 
 from accounts.tickets import Ticket
 from serving.channel import Channel, ChannelError, socket_pair
-from serving.children import EXIT_SOFTWARE, close_other_descriptors, reset_signals
+from serving.children import EXIT_SOFTWARE, leave_parent
 from serving.mail_process import serve_order
 from serving.privileges import Identity, become
 
@@ -172,12 +172,10 @@ class MailProcesses:
 
 
 def _live(identity: Identity, control: socket.socket, plan: MailProcessPlan) -> NoReturn:
-    # The spawner's objects stay referenced from the frames below until os._exit: none of them can close a descriptor.
     status = EXIT_SOFTWARE
     try:
         os.setpgid(0, 0)
-        reset_signals()
-        close_other_descriptors({control.fileno()})
+        leave_parent({control.fileno()})
         plan.secret[:] = bytes(len(plan.secret))
         os.umask(UMASK)
         os.chdir("/")

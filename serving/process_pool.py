@@ -20,7 +20,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 
 from serving.channel import Channel, ChannelError, Frame, socket_pair
-from serving.children import EXIT_SOFTWARE, close_other_descriptors, reset_signals
+from serving.children import EXIT_SOFTWARE, leave_parent
 from serving.exit_watcher import ExitWatcher
 from serving.privileges import end_with_parent
 from serving.reactor_channel import ReactorChannel
@@ -169,11 +169,9 @@ class _Process:
 
 
 def _work_until_closed(end: socket.socket, work: Callable[[Frame], Frame], parent: int) -> NoReturn:
-    # The parent's objects stay referenced from the frames below until os._exit: none of them can close a descriptor.
     status = EXIT_SOFTWARE
     try:
-        reset_signals()
-        close_other_descriptors({end.fileno()})
+        leave_parent({end.fileno()})
         end_with_parent(parent)
         channel = Channel(end)
         with suppress(ChannelError):

@@ -212,3 +212,22 @@ def test_detaching_leaves_the_descriptor_open() -> None:
 def test_a_field_of_the_wrong_type_is_an_error(message: dict[str, object], read: object) -> None:
     with pytest.raises(ChannelError):
         read(Frame(message), "key")  # type: ignore[operator]
+
+
+def test_a_frame_sent_whole_is_sent_though_the_reader_leaves_at_once() -> None:
+    near, far = socket_pair()
+    with Channel(LeavingReader(near, far)) as channel:
+        channel.send(Frame({"last": True}))
+
+
+class LeavingReader(socket.socket):
+    """A socket whose other end is closed right after it got the first octets."""
+
+    def __init__(self, end: socket.socket, other: socket.socket) -> None:
+        super().__init__(fileno=end.detach())
+        self._other = other
+
+    def send(self, *arguments: object) -> int:
+        sent = super().send(*arguments)  # type: ignore[arg-type]
+        self._other.close()
+        return sent

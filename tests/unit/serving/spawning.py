@@ -1,0 +1,111 @@
+"""A real spawner in a child process, and its clients, for tests here and in tests/root."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from accounts.tickets import KEY_OCTETS, LIFETIME_SECONDS, Ticket, seal
+from serving.channel import Channel, Frame, socket_pair
+from serving.children import COUNT, READY, Child, Role, fork_child, introduction
+from serving.mail_processes import MailProcessPlan
+from serving.spawner import SpawnerPlan, run_spawner
+from spool.names import UserName
+
+KEY = bytes(range(KEY_OCTETS))
+MAIL_UID = os.getuid() or 54321
+MAIL_GID = os.getgid() or 54321
+
+
+def ticket(
+    uid: int = MAIL_UID,
+    gid: int = MAIL_GID,
+    *,
+    home: str = "/nowhere",
+    nonce: bytes | None = None,
+    key: bytes = KEY,
+    lifetime_seconds: float = LIFETIME_SECONDS - 1,
+) -> bytes:
+    sealed = Ticket(
+        UserName("fred"), uid, gid, Path(home), time.monotonic() + lifetime_seconds, nonce or os.urandom(16)
+    )
+    return seal(key, sealed)
+
+
+class SpawnerClient:
+    """Asks one request at a time, waiting."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.channel = Channel(end)
+        self.number = 0
+
+    def ask(self, octets: bytes) -> Channel | str:
+        """A channel to a mail process, or why not."""
+        self.number += 1
+        self.channel.send(Frame({"number": self.number}, octets))
+        answer = self.channel.receive()
+        assert answer is not None
+        assert answer.number("number") == self.number
+        if answer.descriptor is None:
+            return answer.text("refused")
+        return Channel(socket.socket(fileno=answer.descriptor))
+
+    def session(self, octets: bytes) -> Channel:
+        found = self.ask(octets)
+        assert isinstance(found, Channel), found
+        return found
+
+    def kill(self, number: int) -> None:
+        self.channel.send(Frame({"number": number, "kill": True}))
+
+
+class RunningSpawner:
+    """A spawner whose mail processes live as ``run`` says."""
+
+    def __init__(
+        self,
+        run: Callable[[Channel], int],
+        *,
+        uid_min: int = 1,
+        processes_max: int = 100,
+        processes_per_user_max: int = 10,
+        idle_seconds: float = 60.0,
+    ) -> None:
+        mail = MailProcessPlan(
+            run,
+            bytearray(KEY),
+            processes_max=processes_max,
+            processes_per_user_max=processes_per_user_max,
+            idle_seconds=idle_seconds,
+        )
+        role = Role("spawner", 1, partial(run_spawner, SpawnerPlan(mail, uid_min)))
+        self.child: Child = fork_child(role, 1, (), 0.0)
+        assert self.child.control.receive() == READY
+
+    def connect(self) -> SpawnerClient:
+        ours, theirs = socket_pair()
+        with theirs:
+            self.child.control.send(introduction("worker", 1, theirs.fileno()))
+        return SpawnerClient(ours)
+
+    def counters(self) -> dict[str, int]:
+        self.child.control.send(COUNT)
+        answer = self.child.control.receive()
+        assert answer is not None
+        return dict(answer.message["counters"])
+
+    def wait_for(self, condition: Callable[[dict[str, int]], bool]) -> None:
+        """Count until the condition holds."""
+        end = time.monotonic() + 20
+        while not condition(counters := self.counters()):
+            assert time.monotonic() < end, counters
+
+    def close(self) -> None:
+        self.child.control.close()
+        self.child.signal(signal.SIGTERM)
+        os.waitpid(self.child.pid, 0)
