@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Any
 
+from serving.plain_logging import start_plain_logging
 from serving.sockets import inherited_sockets
 from serving.supervisor import Supervisor, SupervisorPlan
 from tools.command import add_site_option, site_of
@@ -29,7 +30,9 @@ def _serve(options: argparse.Namespace) -> int:
     site = site_of(options)
 
     def plan() -> SupervisorPlan:
-        return service_plan(site, read_site_settings(site, options.set), logging.getLogger("mailspool").warning)
+        settings = read_site_settings(site, options.set)
+        start_plain_logging(settings.log)
+        return service_plan(site, settings, logging.getLogger("mailspool").warning)
 
     preload()
     supervisor = Supervisor(
