@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup demo test check interop test-root fuzz bench clean
+.PHONY: help setup demo test coverage check interop test-root fuzz bench clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -21,6 +21,10 @@ demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S 
 test: setup ## the tests that need no privilege and no other program
 	$(BIN)/python -m pytest
 
+coverage: setup ## every branch of the POP3 core, the accounts and the spool, each by its own unit tests
+	$(BIN)/python -m pytest -q tests/unit/popd/pop3 tests/unit/accounts tests/unit/spool \
+		--cov=popd.pop3 --cov=accounts --cov=spool --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +39,9 @@ test-root: setup ## what needs root: many uids, reserved ports, hung FUSE homes
 
 fuzz: setup ## play random POP3 sessions for FUZZ_SECONDS; what breaks a promise is kept in the corpus
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+bench: setup ## figures beside Dovecot where it is installed (as root); needs gcc
+	$(BIN)/python -m bench.pop3 --results bench/results/pop3.json
 
 clean: ## remove what setup and the demo made
 	rm -rf $(VENV) .demo .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -205,7 +205,7 @@ def _ours(work: Path, data: Path, row: Row, *, mbox: bool, cache: str) -> Server
     lines = [f"={user}:{user}:{uid}:{gid}:{data / user}:::" for user in users]
     (site / "control" / "assign").write_text("\n".join([*lines, ".", ""]))
     subprocess.run([_program("spool-assign"), "compile", "--site", site], check=True, stdout=subprocess.DEVNULL)
-    from accounts.schemes import make_verifier
+    from accounts.schemes.verifiers import make_verifier
 
     verifier = make_verifier(scheme, b"secret")
     passwd = site / "control" / "passwd"
