@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os.path
 import re
-import time
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 NETWORK_TYPES: Final = frozenset(
     {
@@ -21,7 +21,6 @@ NETWORK_TYPES: Final = frozenset(
     }
 )  # fmt: skip
 _MOUNT_INFORMATION: Final = Path("/proc/self/mountinfo")
-_REFRESH_SECONDS: Final = 5.0
 _OCTAL_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -40,19 +39,20 @@ class Mount:
 
 
 class Mounts:
-    """The table of mounts, read again when it is older than a few seconds. Safe for threads.
+    """The table of mounts, read again whenever the kernel says that it has changed. Safe for threads.
+
+    A table that is a moment old would not do: work on a file system mounted meanwhile would count as work on the one
+    below it, and if it hangs, hold up everybody there.
 
     Args:
         information: the table, in the form of proc(5) ``/proc/[pid]/mountinfo``.
-        monotonic: a clock in seconds.
+        changed: whether the table has changed since it was asked last; by default the kernel is asked.
     """
 
-    def __init__(
-        self, information: Path = _MOUNT_INFORMATION, *, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, information: Path = _MOUNT_INFORMATION, *, changed: Callable[[], bool] | None = None) -> None:
         self._information: Final = information
-        self._monotonic: Final = monotonic
-        self._kept: tuple[float, dict[str, Mount]] | None = None
+        self._changed: Final = changed or _ChangeSignal(information)
+        self._kept: dict[str, Mount] | None = None
 
     def mount_of(self, path: Path) -> Mount:
         """Say which mount an absolute path lies on, taking its text as it is: symbolic links are not followed.
@@ -76,12 +76,32 @@ class Mounts:
         return tuple(self._mounts().values())
 
     def _mounts(self) -> dict[str, Mount]:
-        now = self._monotonic()
+        # Asked before the table is read: a change in between is told the next time.
+        changed = self._changed()
         kept = self._kept
-        if kept is None or now - kept[0] >= _REFRESH_SECONDS:
+        if changed or kept is None:
             text = self._information.read_text("utf-8", "surrogateescape")
-            kept = self._kept = (now, parse_mount_information(text))
-        return kept[1]
+            kept = self._kept = parse_mount_information(text)
+        return kept
+
+
+class _ChangeSignal:
+    """Whether the table of mounts has changed since the last call; the first call says so, too.
+
+    The kernel keeps what it has told for each open file, and tells it by poll(2), in a microsecond (proc(5)).
+    """
+
+    def __init__(self, information: Path) -> None:
+        self._information = information
+        self._file: BinaryIO | None = None
+
+    def __call__(self) -> bool:
+        if self._file is None:
+            self._file = self._information.open("rb")
+            return True
+        poll = select.poll()  # a new one each time: one cannot be used by two threads at once
+        poll.register(self._file, select.POLLPRI)
+        return bool(poll.poll(0))
 
 
 def parse_mount_information(text: str) -> dict[str, Mount]:

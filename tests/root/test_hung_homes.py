@@ -132,8 +132,8 @@ def check_pollers(pollers: list[Poller], *, cut_off_max: int = 0) -> None:
 
 @pytest.mark.root
 def test_one_hung_file_system_of_thirty_users_holds_up_nobody_else(site: LiveSite) -> None:
-    with hanging(site.directory / "hung"):
-        site.start()
+    site.start()
+    with hanging(site.directory / "hung"):  # mounted while the service runs, as by an automounter
         try:
             workers = pids(site, "worker")
             with polling(site, hung_users()) as pollers:

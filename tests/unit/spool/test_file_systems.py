@@ -17,14 +17,6 @@ a line of another form
 """
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     (tmp_path / "mountinfo").write_text(TABLE)
@@ -62,15 +54,28 @@ def test_a_table_without_a_root_answers_that_it_does_not_know(tmp_path: Path) ->
     assert Mounts(tmp_path / "mountinfo").mount_of(Path("/a")) == Mount(Path("/"), "unknown", "0:0")
 
 
-def test_the_table_is_read_again_after_a_while(table: Path) -> None:
-    clock = Clock()
-    mounts = Mounts(table, monotonic=clock)
+def test_the_table_is_read_again_when_it_has_changed(table: Path) -> None:
+    answers = [True, False, True]
+    mounts = Mounts(table, changed=lambda: answers.pop(0))
     mounts.mount_of(Path("/home"))
     table.write_text(TABLE + "40 22 0:50 / /home/a rw - tmpfs tmpfs rw\n")
-    clock.now += 4.9
     assert mounts.mount_of(Path("/home/a/ann")).fs_type == "nfs4"
-    clock.now += 0.1
     assert mounts.mount_of(Path("/home/a/ann")).fs_type == "tmpfs"
+
+
+def test_the_kernel_is_asked_once_whether_its_table_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
+    read_text = Path.read_text
+
+    def counted(path: Path, *args: str) -> str:
+        reads.append(path)
+        return read_text(path, *args)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    mounts = Mounts()
+    mounts.all()
+    mounts.all()
+    assert len(reads) == 1
 
 
 def test_the_kernels_own_table_knows_proc() -> None:
