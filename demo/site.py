@@ -14,7 +14,6 @@ from typing import Final
 from accounts.administration import Administration
 from accounts.credentials import Credentials
 from demo.messages import sample_messages
-from serving.certificates import make_self_signed
 from spool import durable
 from spool.errors import SettingsError
 from spool.mailbox import Envelope, MailboxKind
@@ -121,7 +120,6 @@ class SampleSite:
                 overrides=_SETTINGS,
             )
         )
-        _certify_localhost(self.site)
         roster = Roster(self.site, settings.spool)
         administration = Administration(roster, Credentials.in_directory(self.site.control), settings.auth.schemes)
         for user in self.users:
@@ -139,11 +137,3 @@ def _own_account() -> pwd.struct_passwd:
         return pwd.getpwuid(os.geteuid())
     except KeyError:
         raise SettingsError(f"uid {os.geteuid()} has no account; run the demo as a user that has one") from None
-
-
-def _certify_localhost(site: Site) -> None:
-    """Put a certificate for ``localhost``, where the demo is read, in the place of the one for this host's name."""
-    certificate, key = make_self_signed("localhost")
-    tls = site.directory / "tls"
-    durable.replace_file(tls / "key.pem", [key], mode=0o600)
-    durable.replace_file(tls / "certificate.pem", [certificate], mode=0o644)
