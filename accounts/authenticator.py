@@ -33,7 +33,6 @@ from accounts.mechanisms import (
     CLEARTEXT_MECHANISMS,
     DecoyKeys,
     Opening,
-    certificate_user,
     offered_mechanisms,
     open_conversation,
 )
@@ -204,9 +203,10 @@ class Authenticator:
         claim = attempt.claim = identify(self._directory, given.name)
         if refused := self._attempts.throttled(attempt.peer, claim, now):
             return refused
-        verifiers: tuple[str, ...] = ()
-        if claim.user is not None and claim.record is not None:
-            verifiers = self._credentials.passwd.verifiers(claim.user)
+        # Looked for under nobody's name too: that the file cannot be used must not tell who is a user.
+        found = () if claim.user is None else self._credentials.passwd.verifiers(claim.user)
+        verifiers = () if claim.record is None else found
+        if claim.record is not None:
             attempt.cache_entry = CacheEntry(given.password, verifiers)
             if self._must_use_apop(attempt.peer, claim):
                 # The checks take as long as any user's, and no outcome lets it in.
@@ -239,12 +239,10 @@ class Authenticator:
         if refused := self._attempts.throttled(request.peer, claim, now):
             return refused
         attempt = Attempt(client_id, None, request.peer, claim, now)
-        secret = None
-        if claim.user is not None and claim.record is not None:
-            secret = self._credentials.apop.secret(claim.user)
-        # Somebody without a secret costs a digest as well.
+        # Looked for, and at the cost of a digest, under nobody's name too.
+        secret = None if claim.user is None else self._credentials.apop.secret(claim.user)
         fits = digest_fits(request.digest, request.timestamp, secret or b"")
-        if fits and secret is not None:
+        if fits and secret is not None and claim.record is not None:
             return self._attempts.proven(attempt, now)
         attempt.checks = apop_checks(self._settings, claim.user, request.digest, request.timestamp)
         return self._attempts.proceed(attempt, now)
@@ -302,8 +300,7 @@ class Authenticator:
         def keys(name: bytes, scheme: str) -> ScramKeys:
             return self._scram_keys(peer, name, scheme, now)
 
-        user = certificate_user(self._credentials, request)
-        conversation = open_conversation(Opening(request, offered, user, keys, self._random_octets))
+        conversation = open_conversation(Opening(request, offered, self._credentials, keys, self._random_octets))
         if not self._conversations.add((client_id, request.conversation), Waiting(conversation, peer, now)):
             return Refused(RefusalReason.TEMPORARY)
         return self._sasl_step(attempt, request.conversation, lambda: conversation.begin(request.initial), now)
@@ -346,9 +343,11 @@ class Authenticator:
             raise _ThrottledError(refused)
         if claim.user is None:
             return self._decoys.of(name, scheme)
-        keys = None if claim.record is None else self._credentials.passwd.scram_keys(claim.user, scheme)
-        # Under the name a user would be found by: capitals and a domain must not change the salt.
-        return keys or self._decoys.of(claim.user.text.encode("ascii"), scheme)
+        keys = self._credentials.passwd.scram_keys(claim.user, scheme)
+        if keys is None or claim.record is None:
+            # Under the name a user would be found by: capitals and a domain must not change the salt.
+            return self._decoys.of(claim.user.text.encode("ascii"), scheme)
+        return keys
 
     def _abandon(self, client_id: int, conversation: int) -> None:
         self._conversations.remove((client_id, conversation))

@@ -16,7 +16,6 @@ from accounts.sasl.scram import Binding, ScramConversation
 from accounts.sasl.steps import Conversation
 from accounts.schemes.scram_keys import ALGORITHMS, DEFAULT_ITERATIONS, SALT_OCTETS, ScramKeys
 from accounts.settings import AuthSettings
-from spool.names import UserName
 
 CLEARTEXT_MECHANISMS: Final = frozenset({"PLAIN", "LOGIN"})
 """Those that send a password as it is."""
@@ -67,23 +66,25 @@ class Opening:
 
     request: SaslBegin
     offered: tuple[str, ...]
-    certificate_user: UserName | None
+    credentials: Credentials
     keys: KeysLookup
     random_octets: Callable[[int], bytes]
 
 
 def open_conversation(opening: Opening) -> Conversation:
-    """Make the conversation of an offered mechanism, not yet begun."""
+    """Make the conversation of an offered mechanism, not yet begun.
+
+    Raises:
+        SettingsError: EXTERNAL's mapping of certificates cannot be read now.
+    """
     return _OPENERS[opening.request.mechanism](opening)
 
 
-def certificate_user(credentials: Credentials, request: SaslBegin) -> UserName | None:
-    """Whom the client's certificate stands for; nobody without TLS, whatever the request says.
-
-    Raises:
-        SettingsError: the mapping cannot be read now.
-    """
-    return credentials.certificates.user_of(request.certificate_names) if request.peer.tls else None
+def _external(opening: Opening) -> Conversation:
+    request = opening.request
+    # Nobody without TLS, whatever the request says.
+    names = request.certificate_names if request.peer.tls else ()
+    return ExternalConversation(opening.credentials.certificates.user_of(names))
 
 
 def _scram(opening: Opening) -> Conversation:
@@ -102,6 +103,6 @@ def _scram(opening: Opening) -> Conversation:
 _OPENERS: Final[Mapping[str, Callable[[Opening], Conversation]]] = {
     "PLAIN": lambda _opening: PlainConversation(),
     "LOGIN": lambda _opening: LoginConversation(),
-    "EXTERNAL": lambda opening: ExternalConversation(opening.certificate_user),
+    "EXTERNAL": _external,
     **{f"{scheme}{suffix}": _scram for scheme in ALGORITHMS for suffix in ("", PLUS)},
 }

@@ -230,10 +230,12 @@ class TestPasswords:
         assert desk.login() == Refused(RefusalReason.TEMPORARY)
         assert desk.reports == ["assign.cdb: torn"]
 
-    def test_a_broken_passwd_file_is_temporary_for_all(self, desk: Desk, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", [b"yasuhi", b"nobody"])
+    def test_a_broken_passwd_file_is_temporary_for_all(self, desk: Desk, tmp_path: Path, name: bytes) -> None:
         (tmp_path / "passwd").write_text("no colon\n")
-        assert desk.login() == Refused(RefusalReason.TEMPORARY)
+        assert desk.login(name) == Refused(RefusalReason.TEMPORARY)
         assert "line 1" in desk.reports[0]
+        assert desk.scram(name) == Refused(RefusalReason.TEMPORARY)
 
     def test_a_broken_verifier_is_temporary_for_its_user(self, desk: Desk, tmp_path: Path) -> None:
         (tmp_path / "passwd").write_text("yasuhi:{NEW}x\nown:{PLAIN}pencil\n")
@@ -295,6 +297,11 @@ class TestApop:
     )
     def test_every_other_answer_is_the_same(self, desk: Desk, name: bytes, secret: bytes) -> None:
         assert desk.apop(name, secret) == WRONG
+
+    @pytest.mark.parametrize("name", [b"yasuhi", b"nobody"])
+    def test_a_broken_file_of_secrets_is_temporary_for_all(self, desk: Desk, tmp_path: Path, name: bytes) -> None:
+        (tmp_path / "apop").write_text("no colon\n")
+        assert desk.apop(name) == Refused(RefusalReason.TEMPORARY)
 
     def test_an_address_with_too_many_failures_is_not_checked(self, desk: Desk) -> None:
         desk.authenticator.reload(SETTINGS, LoginPolicy(failures_per_address=1))
@@ -445,6 +452,14 @@ class TestSasl:
         assert begin("email:yasuhi@example.org", PLAIN) == WRONG
         assert begin("email:x@example.org").reason is RefusalReason.CREDENTIALS  # type: ignore[union-attr]
         assert begin("email:stranger@example.org").reason is RefusalReason.CREDENTIALS  # type: ignore[union-attr]
+
+    def test_a_broken_certificates_file_is_trouble_for_external_alone(self, desk: Desk, tmp_path: Path) -> None:
+        (tmp_path / "certificates").write_text("email:yasuhi@example.org:yasuhi\n")
+        (tmp_path / "certificates").chmod(0o644)
+        desk.authenticator.offer()
+        (tmp_path / "certificates").write_text("broken\n")
+        assert desk.ask(SaslBegin(TLS, 1, "EXTERNAL", b"")) == WRONG  # no longer offered
+        assert isinstance(desk.ask(SaslBegin(TLS, 2, "PLAIN", b"\0yasuhi\0pencil")), Granted)
 
     def test_an_abandoned_conversation_is_forgotten(self, desk: Desk) -> None:
         desk.ask(SaslBegin(TLS, 1, "LOGIN", None))

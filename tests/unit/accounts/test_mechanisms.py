@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accounts.credentials import Credentials
-from accounts.mechanisms import DecoyKeys, Opening, certificate_user, offered_mechanisms, open_conversation
+from accounts.mechanisms import DecoyKeys, Opening, offered_mechanisms, open_conversation
 from accounts.requests import Challenge, ChannelBinding, Peer, SaslBegin
 from accounts.sasl.external import ExternalConversation
 from accounts.sasl.passwords import LoginConversation, PlainConversation
@@ -14,14 +14,14 @@ from accounts.sasl.scram import ScramConversation
 from accounts.sasl.steps import Failed
 from accounts.schemes.scram_keys import DEFAULT_ITERATIONS
 from accounts.settings import MECHANISMS, AuthSettings
-from spool.names import UserName
 
 DECOYS = DecoyKeys(os.urandom)
+NO_CREDENTIALS = Credentials.in_directory(Path("/nonexistent"))
 
 
 def opening(mechanism: str, binding: ChannelBinding | None = None) -> Opening:
     request = SaslBegin(Peer("192.0.2.1", 1, tls=True), 1, mechanism, None, binding or ChannelBinding())
-    return Opening(request, MECHANISMS, UserName("yasuhi"), DECOYS.of, lambda count: b"\xff" * count)
+    return Opening(request, MECHANISMS, NO_CREDENTIALS, DECOYS.of, lambda count: b"\xff" * count)
 
 
 def test_scram_is_offered_where_its_verifier_is_listed() -> None:
@@ -84,13 +84,3 @@ def test_decoy_keys_are_always_the_same_for_a_name() -> None:
     assert DECOYS.of(b"nobody", "SCRAM-SHA-256").salt != DECOYS.of(b"nobody", "SCRAM-SHA-1").salt
     assert DECOYS.of(b"nobody", "SCRAM-SHA-1").iterations == DEFAULT_ITERATIONS
     assert len(DECOYS.of(b"nobody", "SCRAM-SHA-1").stored_key) == 20
-
-
-@pytest.mark.parametrize(("tls", "user"), [(True, UserName("yasuhi")), (False, None)])
-def test_a_certificate_counts_inside_tls_only(tmp_path: Path, tls: bool, user: UserName | None) -> None:
-    (tmp_path / "certificates").write_text("email:yasuhi@example.org:yasuhi\n")
-    (tmp_path / "certificates").chmod(0o644)
-    request = SaslBegin(
-        Peer("192.0.2.1", 1, tls=tls), 1, "EXTERNAL", None, certificate_names=("email:yasuhi@example.org",)
-    )
-    assert certificate_user(Credentials.in_directory(tmp_path), request) == user
