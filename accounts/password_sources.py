@@ -23,7 +23,8 @@ def password_checks(
 ) -> tuple[Check, ...]:
     """The checks of a password in the clear, in order; ``user`` is None for a name that cannot be a user's."""
     checks: list[Check] = [Verification(_worth_checking(verifiers), password, _decoy_scheme(settings))]
-    if user is not None:
+    # An empty password proves nothing, but some back ends take it for an anonymous log-in, and say yes.
+    if user is not None and password:
         name = user.text.encode("ascii")
         with contextlib.suppress(UnfitInputError):
             if settings.checkpassword:

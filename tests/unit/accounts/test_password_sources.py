@@ -33,6 +33,10 @@ def test_a_malformed_name_reaches_no_program() -> None:
     assert apop_checks(EXTERNAL, None, b"d", b"<t>") == ()
 
 
+def test_an_empty_password_reaches_no_program() -> None:
+    assert kinds(password_checks(EXTERNAL, YASUHI, (), b"")) == ["Verification"]
+
+
 def test_what_a_program_cannot_be_told_is_not_told() -> None:
     assert kinds(password_checks(EXTERNAL, YASUHI, (), b"a\0b")) == ["Verification"]
     assert apop_checks(EXTERNAL, YASUHI, b"a\0b", b"<t>") == ()
