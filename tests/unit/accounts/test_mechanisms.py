@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from accounts.requests import Challenge, ChannelBinding, Peer, SaslBegin
 from accounts.sasl.external import ExternalConversation
 from accounts.sasl.passwords import LoginConversation, PlainConversation
 from accounts.sasl.scram import ScramConversation
-from accounts.sasl.steps import Failed
+from accounts.sasl.steps import Failed, Proven, SaslStep
 from accounts.schemes.scram_keys import DEFAULT_ITERATIONS
 from accounts.settings import MECHANISMS, AuthSettings
 
@@ -84,3 +85,13 @@ def test_decoy_keys_are_always_the_same_for_a_name() -> None:
     assert DECOYS.of(b"nobody", "SCRAM-SHA-256").salt != DECOYS.of(b"nobody", "SCRAM-SHA-1").salt
     assert DECOYS.of(b"nobody", "SCRAM-SHA-1").iterations == DEFAULT_ITERATIONS
     assert len(DECOYS.of(b"nobody", "SCRAM-SHA-1").stored_key) == 20
+
+
+@pytest.mark.parametrize(("tls", "step"), [(True, Proven(b"yasuhi")), (False, Failed())])
+def test_a_certificate_counts_inside_tls_only(tmp_path: Path, tls: bool, step: SaslStep) -> None:
+    (tmp_path / "certificates").write_text("email:yasuhi@example.org:yasuhi\n")
+    (tmp_path / "certificates").chmod(0o644)
+    peer = Peer("192.0.2.1", 1, tls=tls)
+    request = SaslBegin(peer, 1, "EXTERNAL", b"", certificate_names=("email:yasuhi@example.org",))
+    mapped = dataclasses.replace(opening("EXTERNAL"), request=request, credentials=Credentials.in_directory(tmp_path))
+    assert open_conversation(mapped).begin(b"") == step
