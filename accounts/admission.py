@@ -12,7 +12,7 @@ from accounts.directory import UserRecord
 from accounts.login_delay import LoginDelay
 from accounts.requests import Granted, RefusalReason
 from accounts.sessions import Sessions
-from accounts.settings import AuthSettings, LoginPolicy
+from accounts.settings import LoginPolicy
 from accounts.tickets import LIFETIME_SECONDS, NONCE_OCTETS, Ticket, seal
 from spool.names import UserName
 
@@ -38,13 +38,12 @@ class Admission:
         client_id: int,
         user: UserName,
         record: UserRecord,
-        settings: AuthSettings,
         policy: LoginPolicy,
         now: float,
     ) -> Granted | RefusalReason:
         """Grant a session, which counts from now on, or say why not."""
         foreign = record.uid != self._service_uid
-        if record.uid < settings.uid_min or (foreign and not self._ticket_key):
+        if record.uid < policy.uid_min or (foreign and not self._ticket_key):
             return RefusalReason.PERMANENT
         if self._delay.too_soon(user, policy.login_delay_seconds, now):
             return RefusalReason.LOGIN_DELAY

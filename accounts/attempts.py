@@ -134,5 +134,5 @@ class Attempts:
         entry = attempt.cache_entry
         if entry is not None and self._settings.cache_seconds > 0:
             self._cache.remember(user, entry.password, entry.verifiers, now + self._settings.cache_seconds)
-        admitted = self._admission.admit(attempt.client_id, user, record, self._settings, self._policy, now)
+        admitted = self._admission.admit(attempt.client_id, user, record, self._policy, now)
         return Refused(admitted) if isinstance(admitted, RefusalReason) else admitted

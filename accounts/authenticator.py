@@ -259,7 +259,7 @@ class Authenticator:
         user, record = claim.user, claim.record
         if not self._rpop_trusts(peer):
             self._report_rpop(attempt, remote, "refused: not from a trusted network and port")
-        elif user is None or record is None or record.uid < self._settings.uid_min:
+        elif user is None or record is None or record.uid < self._policy.uid_min:
             self._report_rpop(attempt, remote, "refused: no such user, or a system account")
         else:
             attempt.checks = (RhostsNeeded(user, record.uid, record.gid, record.home),)

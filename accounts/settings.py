@@ -1,4 +1,8 @@
-"""Settings of the accounts: the ``[auth]`` table of ``mailspool.toml``, and what other tables say about logins."""
+"""Settings of the accounts: the ``[auth]`` table of ``mailspool.toml``, and what other tables say about logins.
+
+``AuthSettings`` checks its own values and raises ``ValueError`` with a text that begins with the key; the reader of
+``mailspool.toml`` adds file and table.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Literal, TypeAlias
-
-from spool.errors import SettingsError
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -58,10 +60,9 @@ class AuthSettings:
 
     A password that ``control/passwd`` does not know is offered to the ``checkpassword`` program, if one is set, and to
     PAM under ``pam_service``, if that is set. ``checkpassword_apop`` says that the program can check APOP digests too.
-    Nobody logs in as a user whose uid is below ``uid_min``.
 
     Raises:
-        SettingsError: a value is out of its range; the message names the key.
+        ValueError: a value is out of its range; the message begins with the key.
     """
 
     cleartext: Literal["never", "loopback", "always"] = "loopback"
@@ -73,35 +74,35 @@ class AuthSettings:
     checkpassword: tuple[str, ...] = ()
     checkpassword_apop: bool = False
     pam_service: str | None = None
-    uid_min: int = 100
 
     def __post_init__(self) -> None:
         _require_known("cleartext", (self.cleartext,), _CLEARTEXT)
         _require_known("mechanisms", self.mechanisms, MECHANISMS)
         _require_known("schemes", self.schemes, WRITABLE_SCHEMES)
         if not self.schemes:
-            raise SettingsError(f"[auth] schemes: expected at least one of {', '.join(WRITABLE_SCHEMES)}, found none")
+            raise ValueError(f"schemes: expected at least one of {', '.join(WRITABLE_SCHEMES)}, found none")
         _require_range("failure_delay_seconds", self.failure_delay_seconds, 0, 60)
         _require_range("cache_seconds", self.cache_seconds, 0, 86_400)
-        _require_range("uid_min", self.uid_min, 1, 2**32 - 2)
         if self.checkpassword and not self.checkpassword[0].startswith("/"):
-            raise SettingsError(
-                f"[auth] checkpassword: expected a program's absolute path first, found {self.checkpassword[0]!r}"
+            raise ValueError(
+                f"checkpassword: expected a program's absolute path first, found {self.checkpassword[0]!r}"
             )
         if self.checkpassword_apop and not self.checkpassword:
-            raise SettingsError("[auth] checkpassword_apop: expected [auth] checkpassword with it, found none")
+            raise ValueError("checkpassword_apop: expected checkpassword with it, found none")
         if self.pam_service is not None and not _SERVICE_NAME.fullmatch(self.pam_service):
-            raise SettingsError(f"[auth] pam_service: expected a service name, found {self.pam_service[:80]!r}")
+            raise ValueError(f"pam_service: expected a service name, found {self.pam_service[:80]!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class LoginPolicy:
-    """What the tables ``[limits]`` and ``[pop3]`` tell the authenticator.
+    """What the tables ``[service]``, ``[limits]`` and ``[pop3]`` tell the authenticator.
 
-    A limit of 0 means none. ``login_delay_seconds`` is the least time between two logins of one user (RFC 2449 section
-    6.5). RPOP is refused outside ``rpop_networks``, and from source ports outside ``rpop_ports`` (first and last).
+    Nobody logs in as a user whose uid is below ``uid_min``. A limit of 0 means none. ``login_delay_seconds`` is the
+    least time between two logins of one user (RFC 2449 section 6.5). RPOP is refused outside ``rpop_networks``, and
+    from source ports outside ``rpop_ports`` (first and last).
     """
 
+    uid_min: int = 100
     connections_per_user: int = 20
     failures_per_address: int = 20
     login_delay_seconds: float = 0.0
@@ -112,9 +113,9 @@ class LoginPolicy:
 def _require_known(key: str, found: Iterable[str], known: Collection[str]) -> None:
     for value in found:
         if value not in known:
-            raise SettingsError(f"[auth] {key}: expected one of {', '.join(known)}, found {value[:80]!r}")
+            raise ValueError(f"{key}: expected one of {', '.join(known)}, found {value[:80]!r}")
 
 
 def _require_range(key: str, found: float, least: float, most: float) -> None:
     if not (math.isfinite(found) and least <= found <= most):
-        raise SettingsError(f"[auth] {key}: expected {least} to {most}, found {found}")
+        raise ValueError(f"{key}: expected {least} to {most}, found {found}")

@@ -51,6 +51,7 @@ def login_policy(settings: SiteSettings) -> LoginPolicy:
     """What the tables of other packages say about logins."""
     ports = settings.pop3.trusted_ports()
     return LoginPolicy(
+        uid_min=settings.service.uid_min,
         connections_per_user=settings.limits.connections_per_user,
         failures_per_address=settings.limits.failures_per_address,
         login_delay_seconds=settings.pop3.login_delay_seconds or 0,

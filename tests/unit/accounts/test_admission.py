@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from accounts.admission import Admission
 from accounts.requests import Granted, RefusalReason
-from accounts.settings import AuthSettings, LoginPolicy
+from accounts.settings import LoginPolicy
 from accounts.tickets import LIFETIME_SECONDS, Ticket, open_ticket
 from spool.names import UserName
 from tests.unit.accounts.fakes import FakeDirectory
@@ -14,7 +14,7 @@ def admit(
     admission: Admission, name: str, policy: LoginPolicy | None = None, now: float = 0.0
 ) -> Granted | RefusalReason:
     record = FakeDirectory().records[name]
-    return admission.admit(1, UserName(name), record, AuthSettings(), policy or LoginPolicy(), now)
+    return admission.admit(1, UserName(name), record, policy or LoginPolicy(), now)
 
 
 def admission() -> Admission:
@@ -38,6 +38,7 @@ def test_another_uid_gets_a_ticket_of_the_same_content() -> None:
 
 def test_a_system_account_is_never_admitted() -> None:
     assert admit(admission(), "root") is RefusalReason.PERMANENT
+    assert admit(admission(), "yasuhi", LoginPolicy(uid_min=501)) is RefusalReason.PERMANENT
 
 
 def test_without_a_spawner_another_uid_is_for_the_operator_to_mend() -> None:
