@@ -90,7 +90,7 @@ class Attempts:
         blocked = self._throttle.address_blocked(peer.address, self._policy.failures_per_address, now) or (
             claim.user is not None and self._throttle.user_blocked(claim.user.text, peer.address, now)
         )
-        return Refused(RefusalReason.THROTTLED, self._settings.failure_delay_seconds) if blocked else None
+        return Refused(RefusalReason.THROTTLED, self._settings.failure_delay_seconds, claim.user) if blocked else None
 
     def remembered(self, attempt: Attempt, now: float) -> bool:
         """Whether this user's password was found right not long ago."""
@@ -99,10 +99,10 @@ class Attempts:
 
     def proceed(self, attempt: Attempt, now: float) -> Pending | Refused:
         """Make the attempt's next check; without one left, it has failed."""
-        if not attempt.checks:
-            return Refused(RefusalReason.TEMPORARY) if attempt.unavailable else self.failed(attempt, now)
-        if len(self._pending) >= self._pending_max:
-            return Refused(RefusalReason.TEMPORARY)
+        if not attempt.checks and not attempt.unavailable:
+            return self.failed(attempt, now)
+        if not attempt.checks or len(self._pending) >= self._pending_max:
+            return Refused(RefusalReason.TEMPORARY, user=attempt.claim.user)
         check, *rest = attempt.checks
         attempt.checks = tuple(rest)
         self._last_token += 1
@@ -123,7 +123,7 @@ class Attempts:
         user, address = attempt.claim.user, attempt.peer.address
         self._throttle.failed(address, None if user is None else user.text, now)
         delay = self._settings.failure_delay_seconds * self._throttle.back_off(address, now)
-        return Refused(RefusalReason.CREDENTIALS, max(0.0, delay - (now - attempt.began)))
+        return Refused(RefusalReason.CREDENTIALS, max(0.0, delay - (now - attempt.began)), user)
 
     def proven(self, attempt: Attempt, now: float) -> AuthAnswer:
         """Remember a success and admit the user; an attempt that claims nobody we know has failed all the same."""
@@ -135,4 +135,4 @@ class Attempts:
         if entry is not None and self._settings.cache_seconds > 0:
             self._cache.remember(user, entry.password, entry.verifiers, now + self._settings.cache_seconds)
         admitted = self._admission.admit(attempt.client_id, user, record, self._policy, now)
-        return Refused(admitted) if isinstance(admitted, RefusalReason) else admitted
+        return Refused(admitted, user=user) if isinstance(admitted, RefusalReason) else admitted

@@ -133,10 +133,15 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The login failed. The listener answers after ``delay_seconds``, counted from the answer's arrival."""
+    """The login failed. The listener answers after ``delay_seconds``, counted from the answer's arrival.
+
+    ``user`` is for its log: whom the client claimed to be, whether or not there is such a user; None for a name that is
+    no user name, or where the mechanism did not get so far as to tell.
+    """
 
     reason: RefusalReason
     delay_seconds: float = 0.0
+    user: UserName | None = None
 
 
 @dataclass(frozen=True, slots=True)

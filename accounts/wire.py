@@ -242,7 +242,7 @@ _FORMS: Final[Mapping[type, tuple[str, Mapping[str, _Codec]]]] = {
     SaslAbandon: ("sasl-abandon", {"conversation": _NUMBER}),
     SessionEnded: ("session-ended", {"user": _USER, "address": _ADDRESS}),
     Granted: ("granted", {"user": _USER, "uid": _NUMBER, "gid": _NUMBER, "home": _PATH, "ticket": _OCTETS}),
-    Refused: ("refused", {"reason": _REASON, "delay_seconds": _SECONDS}),
+    Refused: ("refused", {"reason": _REASON, "delay_seconds": _SECONDS, "user": _optional(_USER)}),
     Challenge: ("challenge", {"data": _OCTETS}),
     Offer: ("offer", {"mechanisms": _TEXTS, "apop": _TRUTH}),
 }

@@ -58,7 +58,7 @@ class SessionLog:
         )
 
     def login_failed(self, name: bytes, method: str, reason: str) -> None:
-        """A login was refused. ``name`` is empty where the mechanism keeps it to itself."""
+        """A login was refused. ``name`` is empty where a SASL client told none that could be a user's."""
         self._log.info(
             "login failed: peer={peer} user={user} method={method} reason={reason} tls={tls}",
             peer=self._peer,

@@ -137,8 +137,9 @@ class Logins:
         match answer:
             case Challenge():
                 return answer
-            case Refused(reason, delay_seconds):
-                self._log.login_failed(attempt.name, attempt.method, reason.value)
+            case Refused(reason, delay_seconds, user):
+                name = attempt.name or (b"" if user is None else user.text.encode("ascii"))
+                self._log.login_failed(name, attempt.method, reason.value)
                 if delay_seconds > 0:
                     await deferLater(self._services.clock, delay_seconds)
                 return LOGIN_REFUSALS[reason]

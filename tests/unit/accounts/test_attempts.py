@@ -35,35 +35,35 @@ def test_checks_are_made_one_after_the_other_and_then_it_has_failed() -> None:
         assert pending.check == check
         assert table.take(pending.token) is one
         assert table.take(pending.token) is None
-    assert table.proceed(one, 0.0) == Refused(RefusalReason.CREDENTIALS, 2.0)
+    assert table.proceed(one, 0.0) == Refused(RefusalReason.CREDENTIALS, 2.0, YASUHI.user)
 
 
 def test_an_attempt_with_a_check_that_could_not_be_made_is_temporary() -> None:
     one = attempt()
     one.unavailable = True
-    assert attempts().proceed(one, 0.0) == Refused(RefusalReason.TEMPORARY)
+    assert attempts().proceed(one, 0.0) == Refused(RefusalReason.TEMPORARY, user=YASUHI.user)
 
 
 def test_attempts_are_bounded_and_room_is_made_again() -> None:
     table = attempts(pending_max=1)
     first = table.proceed(attempt(checks=CHECKS), 0.0)
     assert isinstance(first, Pending)
-    assert table.proceed(attempt(checks=CHECKS), 0.0) == Refused(RefusalReason.TEMPORARY)
+    assert table.proceed(attempt(checks=CHECKS), 0.0) == Refused(RefusalReason.TEMPORARY, user=YASUHI.user)
     table.drop(lambda dropped: dropped.client_id == 1)
     assert table.take(first.token) is None
     assert isinstance(table.proceed(attempt(checks=CHECKS), 0.0), Pending)
 
 
 def test_a_failure_is_answered_a_fixed_time_after_it_came() -> None:
-    assert attempts().failed(attempt(), 0.5) == Refused(RefusalReason.CREDENTIALS, 1.5)
-    assert attempts().failed(attempt(), 3.0) == Refused(RefusalReason.CREDENTIALS, 0.0)
+    assert attempts().failed(attempt(), 0.5) == Refused(RefusalReason.CREDENTIALS, 1.5, YASUHI.user)
+    assert attempts().failed(attempt(), 3.0) == Refused(RefusalReason.CREDENTIALS, 0.0, YASUHI.user)
 
 
 def test_failures_make_an_address_wait_and_then_block_it() -> None:
     table = attempts(policy=LoginPolicy(failures_per_address=5))
     delays = [table.failed(attempt(Claim(None, None)), 0.0).delay_seconds for _ in range(5)]
     assert delays == [2.0, 2.0, 2.0, 4.0, 4.0]
-    assert table.throttled(PEER, YASUHI, 0.0) == Refused(RefusalReason.THROTTLED, 2.0)
+    assert table.throttled(PEER, YASUHI, 0.0) == Refused(RefusalReason.THROTTLED, 2.0, YASUHI.user)
     assert table.throttled(Peer("192.0.2.2", 1), YASUHI, 0.0) is None
 
 
@@ -104,7 +104,7 @@ def test_nobody_is_admitted_whatever_was_proven() -> None:
 def test_what_stands_against_an_admission_is_answered_at_once() -> None:
     table = attempts(policy=LoginPolicy(connections_per_user=1))
     table.proven(attempt(), 0.0)
-    assert table.proven(attempt(), 0.0) == Refused(RefusalReason.TOO_MANY_SESSIONS, 0.0)
+    assert table.proven(attempt(), 0.0) == Refused(RefusalReason.TOO_MANY_SESSIONS, 0.0, YASUHI.user)
 
 
 def test_an_attempt_does_not_show_its_password() -> None:

@@ -60,13 +60,17 @@ KEY = bytes(32)
 
 
 class Desk:
-    """An authenticator whose checks are carried out at once; keeps which were, and what was reported."""
+    """An authenticator whose checks are carried out at once.
+
+    Keeps which were, what was reported, and whom refusals were logged for: ``refused``, no longer in the answer.
+    """
 
     def __init__(self, control: Path, settings: AuthSettings = SETTINGS, policy: LoginPolicy | None = None) -> None:
         self.credentials = Credentials.in_directory(control)
         self.directory = FakeDirectory()
         self.checks: list[Check] = []
         self.reports: list[str] = []
+        self.refused: list[str | None] = []
         self.external: CheckOutcome = CheckResult.WRONG
         self.rhosts: CheckOutcome = RhostsContent(b"")
         self.now = 1000.0
@@ -85,6 +89,9 @@ class Desk:
         while isinstance(decision, Pending):
             self.checks.append(decision.check)
             decision = self.authenticator.finish(decision.token, self._outcome(decision.check), self.now)
+        if isinstance(decision, Refused):
+            self.refused.append(None if decision.user is None else decision.user.text)
+            return dataclasses.replace(decision, user=None)
         return decision
 
     def _outcome(self, check: Check) -> CheckOutcome:
@@ -417,6 +424,14 @@ class TestSasl:
         assert first.data.endswith(b"==,i=4096")
         assert desk.scram(name, b"pen") == WRONG
 
+    def test_a_refusal_names_whom_the_client_claimed_to_be(self, desk: Desk) -> None:
+        desk.ask(SaslBegin(TLS, 1, "PLAIN", b"\0Nobody@example.org\0pen"))
+        desk.ask(SaslBegin(TLS, 2, "PLAIN", b"\0not a name\0pen"))
+        desk.ask(SaslBegin(TLS, 3, "PLAIN", b"garbage"))
+        desk.scram(password=b"pen")
+        desk.login(b"root")
+        assert desk.refused == ["nobody", None, None, "yasuhi", "root"]
+
     def test_a_decoys_salt_does_not_change_with_the_spelling(self, desk: Desk) -> None:
         salts = set()
         for number, name in enumerate((b"nobody", b"Nobody", b"nobody@example.org", b"nobody")):
@@ -527,7 +542,7 @@ class TestClients:
     def test_the_time_of_a_check_is_not_in_the_answer(self, desk: Desk) -> None:
         token = self.pending(desk).token
         assert desk.authenticator.finish(token, CheckResult.WRONG, desk.now + 0.75) == Refused(
-            RefusalReason.CREDENTIALS, 1.25
+            RefusalReason.CREDENTIALS, 1.25, UserName("yasuhi")
         )
 
 

@@ -59,7 +59,7 @@ REQUESTS: st.SearchStrategy[Any] = st.one_of(
 )
 ANSWERS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Granted, USERS, NUMBERS, NUMBERS, PATHS, OCTETS),
-    st.builds(Refused, st.sampled_from(RefusalReason), st.floats(0, 1e6)),
+    st.builds(Refused, st.sampled_from(RefusalReason), st.floats(0, 1e6), st.none() | USERS),
     st.builds(Challenge, OCTETS),
 )
 

@@ -127,6 +127,15 @@ def test_a_refusal_is_logged_without_the_password_and_with_the_name_escaped() ->
     assert client.service.totals.login_failures == 1
 
 
+def test_a_refused_sasl_login_is_logged_with_the_name_the_authenticator_took_from_it() -> None:
+    client = greeted()
+    client.authenticator.answers.append(Refused(RefusalReason.CREDENTIALS, user=FRED.user))
+    client.say(b"AUTH PLAIN AGZyZWQAd3IwbmcK")
+    assert client.log_lines() == [
+        "login failed: peer=192.0.2.7:1022 user=fred method=PLAIN reason=credentials tls=none"
+    ]
+
+
 def test_a_login_is_logged_and_counted() -> None:
     client = Client(MESSAGE).log_in()
     assert client.log_lines() == ["login: peer=192.0.2.7:1022 user=fred method=password messages=1 tls=none"]
