@@ -27,7 +27,7 @@ class Admission:
     """
 
     def __init__(self, service_uid: int, ticket_key: bytes, random_octets: Callable[[int], bytes]) -> None:
-        self.sessions = Sessions()
+        self._sessions = Sessions()
         self._delay = LoginDelay()
         self._service_uid = service_uid
         self._ticket_key = ticket_key
@@ -47,12 +47,21 @@ class Admission:
             return RefusalReason.PERMANENT
         if self._delay.too_soon(user, policy.login_delay_seconds, now):
             return RefusalReason.LOGIN_DELAY
-        if 0 < policy.connections_per_user <= self.sessions.count(user):
+        if 0 < policy.connections_per_user <= self._sessions.count(user):
             return RefusalReason.TOO_MANY_SESSIONS
         self._delay.logged_in(user, policy.login_delay_seconds, now)
-        self.sessions.opened(client_id, user)
+        self._sessions.opened(client_id, user)
         ticket = self._ticket(user, record, now) if foreign else b""
         return Granted(user, record.uid, record.gid, record.home, ticket)
+
+    def ended(self, client_id: int, user: UserName, *, opened: bool) -> None:
+        """A session of a worker is over; one whose maildrop was never ``opened`` delays no login."""
+        if self._sessions.ended(client_id, user) and not opened:
+            self._delay.forget(user)
+
+    def worker_gone(self, client_id: int) -> None:
+        """All sessions of a worker ended with it."""
+        self._sessions.worker_gone(client_id)
 
     def _ticket(self, user: UserName, record: UserRecord, now: float) -> bytes:
         nonce = self._random_octets(NONCE_OCTETS)

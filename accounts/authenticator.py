@@ -108,9 +108,8 @@ class Authenticator:
         self._credentials = credentials
         self._random_octets = random_octets
         self._report = report
-        admission = Admission(service_uid, ticket_key, random_octets)
-        self._sessions = admission.sessions
-        self._attempts = Attempts(settings, policy, admission, random_octets)
+        self._admission = Admission(service_uid, ticket_key, random_octets)
+        self._attempts = Attempts(settings, policy, self._admission, random_octets)
         self._conversations = Conversations()
         self._decoys = DecoyKeys(random_octets)
         self._known_faults: frozenset[str] = frozenset()
@@ -162,8 +161,8 @@ class Authenticator:
                     return self._sasl_continue(client_id, request, now)
                 case SaslAbandon(conversation):
                     self._abandon(client_id, conversation)
-                case SessionEnded(user):
-                    self._sessions.ended(client_id, user)
+                case SessionEnded(user, opened):
+                    self._admission.ended(client_id, user, opened=opened)
                 case _:
                     assert_never(request)
         except SpoolError as error:
@@ -191,7 +190,7 @@ class Authenticator:
 
     def client_gone(self, client_id: int) -> None:
         """A worker is gone, and with it its conversations, its attempts and its sessions."""
-        self._sessions.worker_gone(client_id)
+        self._admission.worker_gone(client_id)
         self._conversations.worker_gone(client_id)
         self._attempts.drop(lambda attempt: attempt.client_id == client_id)
 

@@ -26,3 +26,7 @@ class LoginDelay:
         """Note a login; without a delay there is nothing to note."""
         if delay_seconds > 0:
             self._logins.put(user, now)
+
+    def forget(self, user: UserName) -> None:
+        """The user's last login came to nothing."""
+        self._logins.remove(user)

@@ -94,10 +94,13 @@ class SaslAbandon:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A granted session is over: frees its place in ``connections_per_user``. Has no answer."""
+    """A granted session is over: frees its place in ``connections_per_user``. Has no answer.
+
+    ``opened`` is false when the maildrop could not be opened: then there was no session that LOGIN-DELAY counts from.
+    """
 
     user: UserName
-    address: str
+    opened: bool
 
 
 AuthRequest: TypeAlias = (

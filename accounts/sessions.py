@@ -23,11 +23,13 @@ class Sessions:
         self._by_worker.setdefault(client_id, Counter())[user] += 1
         self._total[user] += 1
 
-    def ended(self, client_id: int, user: UserName) -> None:
-        """A session ended in a worker; one that never began there is not believed."""
-        if self._by_worker.get(client_id, Counter())[user] > 0:
-            self._take(self._by_worker[client_id], user, 1)
-            self._take(self._total, user, 1)
+    def ended(self, client_id: int, user: UserName) -> bool:
+        """A session ended in a worker; returns False for one that never began there, which is not believed."""
+        if not self._by_worker.get(client_id, Counter())[user]:
+            return False
+        self._take(self._by_worker[client_id], user, 1)
+        self._take(self._total, user, 1)
+        return True
 
     def worker_gone(self, client_id: int) -> None:
         """All sessions of a worker ended with it."""

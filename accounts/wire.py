@@ -240,7 +240,7 @@ _FORMS: Final[Mapping[type, tuple[str, Mapping[str, _Codec]]]] = {
     ),
     SaslContinue: ("sasl-continue", {"conversation": _NUMBER, "response": _OCTETS}),
     SaslAbandon: ("sasl-abandon", {"conversation": _NUMBER}),
-    SessionEnded: ("session-ended", {"user": _USER, "address": _ADDRESS}),
+    SessionEnded: ("session-ended", {"user": _USER, "opened": _TRUTH}),
     Granted: ("granted", {"user": _USER, "uid": _NUMBER, "gid": _NUMBER, "home": _PATH, "ticket": _OCTETS}),
     Refused: ("refused", {"reason": _REASON, "delay_seconds": _SECONDS, "user": _optional(_USER)}),
     Challenge: ("challenge", {"data": _OCTETS}),

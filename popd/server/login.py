@@ -67,9 +67,8 @@ class LoginServices:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Who tries to log in, and how, for the log. ``name`` is empty where only the mechanism knows it."""
+    """How somebody tries to log in and as whom, for the log. ``name`` is empty where only the mechanism knows it."""
 
-    peer: Peer
     method: str
     name: bytes = b""
 
@@ -86,9 +85,9 @@ class Logins:
         """Carry out USER and PASS, APOP, or USER and RPOP."""
         match step:
             case PasswordLogin(name, password):
-                return await self._ask(PasswordRequest(peer, name, password), _Attempt(peer, "password", name))
+                return await self._ask(PasswordRequest(peer, name, password), _Attempt("password", name))
             case ApopLogin(name, digest, timestamp):
-                return await self._ask(ApopRequest(peer, name, digest, timestamp), _Attempt(peer, "apop", name))
+                return await self._ask(ApopRequest(peer, name, digest, timestamp), _Attempt("apop", name))
             case RpopLogin(name, remote_user):
                 return await self._rpop(name, remote_user, peer)
             case _:
@@ -96,7 +95,7 @@ class Logins:
 
     async def sasl_start(self, step: SaslStart, peer: Peer, facts: TlsFacts) -> Outcome:
         """Begin a SASL conversation."""
-        attempt = _Attempt(peer, step.mechanism)
+        attempt = _Attempt(step.mechanism)
         number = self._services.client.next_conversation()
         self._conversation = number, attempt
         begin = SaslBegin(peer, number, step.mechanism, step.initial, facts.binding, facts.certificate_names)
@@ -130,10 +129,10 @@ class Logins:
             self._log.rpop(name, remote_user, str(error))
             return NAMES_UNAVAILABLE
         self._log.rpop(name, remote_user, f"ask {' '.join(hosts) or 'without host names'}")
-        return await self._ask(RpopRequest(peer, name, remote_user, hosts), _Attempt(peer, "rpop", name))
+        return await self._ask(RpopRequest(peer, name, remote_user, hosts), _Attempt("rpop", name))
 
     async def _ask(self, request: _Request, attempt: _Attempt) -> Outcome:
-        answer = await self._answer_in_time(request, attempt.peer)
+        answer = await self._answer_in_time(request)
         match answer:
             case Challenge():
                 return answer
@@ -148,7 +147,7 @@ class Logins:
             case _:
                 assert_never(answer)
 
-    def _answer_in_time(self, request: _Request, peer: Peer) -> Deferred[AuthAnswer]:
+    def _answer_in_time(self, request: _Request) -> Deferred[AuthAnswer]:
         """Ask such that cancelling does not lose a grant that arrives too late: it is given back."""
         in_time: Deferred[AuthAnswer] = Deferred()
 
@@ -156,7 +155,7 @@ class Logins:
             if not in_time.called:
                 in_time.callback(answer)
             elif isinstance(answer, Granted):
-                self._give_back(answer, peer)
+                self._give_back(answer)
 
         self._services.client.ask(request).addCallback(pass_on)
         return in_time
@@ -170,7 +169,7 @@ class Logins:
             return refusal_of(error)
         finally:
             if opened is None:
-                self._give_back(granted, attempt.peer)
+                self._give_back(granted)
         self._log.logged_in(granted.user, attempt.method, len(opened.wire_octets))
         return LoggedIn(granted, opened, attempt.method)
 
@@ -185,5 +184,5 @@ class Logins:
                     raise
             await deferLater(clock, BUSY_RETRY_SECONDS)
 
-    def _give_back(self, granted: Granted, peer: Peer) -> None:
-        self._services.client.tell(SessionEnded(granted.user, peer.address))
+    def _give_back(self, granted: Granted) -> None:
+        self._services.client.tell(SessionEnded(granted.user, opened=False))

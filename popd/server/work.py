@@ -119,7 +119,7 @@ class SessionWork:
         logged_in, self._logged_in = self._logged_in, None
         if logged_in is None:
             return succeed(None)
-        self._service.logins.client.tell(SessionEnded(logged_in.granted.user, self._peer.address))
+        self._service.logins.client.tell(SessionEnded(logged_in.granted.user, opened=True))
         return logged_in.maildrop.close().addErrback(self._log.broken)
 
     @property

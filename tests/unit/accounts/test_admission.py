@@ -54,12 +54,23 @@ def test_a_user_may_come_too_soon() -> None:
     assert isinstance(admit(door, "yasuhi", policy, 60.0), Granted)
 
 
+def test_a_login_whose_maildrop_was_not_opened_delays_no_other() -> None:
+    door, policy = admission(), LoginPolicy(login_delay_seconds=60)
+    admit(door, "yasuhi", policy, 0.0)
+    door.ended(2, UserName("yasuhi"), opened=False)  # of another worker: not believed
+    assert admit(door, "yasuhi", policy, 1.0) is RefusalReason.LOGIN_DELAY
+    door.ended(1, UserName("yasuhi"), opened=False)
+    assert isinstance(admit(door, "yasuhi", policy, 1.0), Granted)
+    door.ended(1, UserName("yasuhi"), opened=True)
+    assert admit(door, "yasuhi", policy, 2.0) is RefusalReason.LOGIN_DELAY
+
+
 def test_a_user_may_have_too_many_sessions() -> None:
     door, policy = admission(), LoginPolicy(connections_per_user=1)
     assert isinstance(admit(door, "yasuhi", policy), Granted)
     assert admit(door, "yasuhi", policy) is RefusalReason.TOO_MANY_SESSIONS
     assert isinstance(admit(door, "own", policy), Granted)
-    door.sessions.ended(1, UserName("yasuhi"))
+    door.ended(1, UserName("yasuhi"), opened=True)
     assert isinstance(admit(door, "yasuhi", policy), Granted)
 
 

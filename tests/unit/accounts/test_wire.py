@@ -55,7 +55,7 @@ REQUESTS: st.SearchStrategy[Any] = st.one_of(
     st.builds(SaslBegin, PEERS, NUMBERS, st.just("PLAIN"), st.none() | OCTETS, BINDINGS, TEXTS),
     st.builds(SaslContinue, NUMBERS, OCTETS),
     st.builds(SaslAbandon, NUMBERS),
-    st.builds(SessionEnded, USERS, ADDRESSES),
+    st.builds(SessionEnded, USERS, st.booleans()),
 )
 ANSWERS: st.SearchStrategy[Any] = st.one_of(
     st.builds(Granted, USERS, NUMBERS, NUMBERS, PATHS, OCTETS),

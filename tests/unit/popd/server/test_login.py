@@ -150,7 +150,7 @@ def test_a_maildrop_that_cannot_be_opened_says_nothing_private_and_frees_the_pla
     client.authenticator.answers.append(FRED)
     client.opener.errors.append(HomeUnavailableError("/home/f/fred: stale NFS handle"))
     assert client.say(b"USER fred", b"PASS secret").endswith(b"-ERR [SYS/TEMP] mail home not available\r\n")
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=False)]
     client.log_in()
 
 
@@ -159,7 +159,7 @@ def test_a_bug_while_opening_frees_the_place() -> None:
     client.authenticator.answers.append(FRED)
     client.opener.errors.append(ZeroDivisionError())
     assert client.say(b"USER fred", b"PASS secret").endswith(b"-ERR [SYS/TEMP] mail system error\r\n")
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=False)]
 
 
 def busy_client(busy: BusyPolicy, times: int) -> Client:
@@ -199,7 +199,7 @@ def test_a_waiting_peer_that_vanishes_is_forgotten() -> None:
     client = busy_client("wait", 1000)
     client.transport.lose()
     assert client.clock.getDelayedCalls() == []
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=False)]
 
 
 def test_an_answer_too_late_that_grants_nothing_is_nothing() -> None:

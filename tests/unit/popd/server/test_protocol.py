@@ -253,7 +253,7 @@ def test_a_peer_that_vanishes_gets_nothing_committed_and_gives_everything_back()
     client.transport.lose()
     assert client.maildrop.committed is None
     assert client.maildrop.closed == 1
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=True)]
     assert client.ended == 1
 
 
@@ -262,7 +262,7 @@ def test_a_peer_that_vanishes_while_its_password_is_checked_gives_a_late_grant_b
     client.say(b"USER fred", b"PASS secret")
     client.transport.lose()
     client.authenticator.waiting[0].callback(FRED)
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=False)]
     assert client.opener.shares == []
 
 
@@ -273,7 +273,7 @@ def test_a_peer_that_vanishes_while_its_maildrop_is_opened_gives_it_back() -> No
     client.say(b"USER fred", b"PASS secret")
     client.transport.lose()
     assert client.opener.cancelled == 1
-    assert client.authenticator.told == [SessionEnded(FRED.user, PEER.address)]
+    assert client.authenticator.told == [SessionEnded(FRED.user, opened=False)]
 
 
 def test_a_peer_that_vanishes_in_a_sasl_dialogue_ends_it() -> None:
