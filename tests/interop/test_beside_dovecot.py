@@ -190,7 +190,15 @@ class Pair:
 
     def look(self) -> tuple[Seen, Seen]:
         """What we show, and what Dovecot shows."""
-        return look_at(self._our_address, self._user), look_at(self._their_address, self._name, PEERS_PASSWORD)
+        return self.look_at_ours(), self.look_at_theirs()
+
+    def look_at_ours(self) -> Seen:
+        """What we show."""
+        return look_at(self._our_address, self._user)
+
+    def look_at_theirs(self) -> Seen:
+        """What Dovecot shows."""
+        return look_at(self._their_address, self._name, PEERS_PASSWORD)
 
     def delete(self, positions: Sequence[int]) -> None:
         """Delete the messages at the same positions of both, by content where the order may differ."""
@@ -265,11 +273,11 @@ def test_an_odd_mbox_is_read_as_dovecot_reads_it_or_differently_for_a_reason(pai
     if mbox.difference is None:
         pair.check()
         return
-    ours = look_at(pair._our_address, pair._user)
+    ours = pair.look_at_ours()
     assert list(ours.messages) == list(mbox.difference.ours)
     assert list(ours.sizes) == [len(message) for message in ours.messages]
     try:
-        theirs = list(look_at(pair._their_address, pair._name, PEERS_PASSWORD).messages)
+        theirs = list(pair.look_at_theirs().messages)
     except AssertionError:
         theirs = None  # it refuses the mailbox
     assert theirs != list(ours.messages), f"no difference any more: {mbox.difference.reason}"

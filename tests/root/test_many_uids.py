@@ -13,7 +13,9 @@ from typing import Final
 import pytest
 
 from tests.interop.live_site import LiveSite, open_directory, program, service_account
+from tests.interop.needs import need_program
 from tests.interop.running import family, pids, wait_until
+from tests.interop.user_database import traced
 from tests.interop.wire import ConnectionEndedError, Wire, look_at
 from tests.root.uids import FIRST_UID, Rights, add_users, home_of, new_user, rights_of
 
@@ -93,6 +95,17 @@ def test_a_session_of_one_user_leaves_no_process_that_serves_another(site: LiveS
     for user in ("ann", "ben", "ann", "ben"):
         seen = look_at(site.addresses["pop3"], user)
         assert all(user.encode() in message for message in seen.messages)
+
+
+@pytest.mark.root
+def test_becoming_a_user_does_not_ask_the_systems_user_database(site: LiveSite) -> None:
+    need_program("strace")
+    assert site.process is not None
+    with traced(family(site.process.pid), site.directory / "trace") as trace:
+        for user in ("ann", "mbx"):
+            look_at(site.addresses["pop3"], user)
+    assert "Mailbox" in trace.read()
+    assert trace.questions() == []
 
 
 # -- homes ------------------------------------------------------------------------------------------------------------
