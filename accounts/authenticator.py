@@ -24,7 +24,7 @@ from typing import TypeAlias, assert_never
 from accounts.admission import Admission
 from accounts.apop_file import digest_fits
 from accounts.attempts import Attempt, Attempts, CacheEntry, Pending
-from accounts.checks import CheckOutcome, CheckResult, RhostsContent, RhostsNeeded
+from accounts.checks import CheckOutcome, CheckResult, RhostsContent, RhostsNeeded, RhostsUntrusted
 from accounts.conversations import Conversations, Waiting
 from accounts.credentials import Credentials
 from accounts.directory import Directory
@@ -178,6 +178,9 @@ class Authenticator:
         match outcome:
             case RhostsContent(octets) if attempt.remote is not None:
                 right = self._rhosts_allow(attempt, attempt.remote, octets)
+            case RhostsUntrusted(fault) if attempt.remote is not None:
+                self._report_rpop(attempt, attempt.remote, f"refused: {fault}")
+                right = False
             case CheckResult.RIGHT:
                 # A home can be read or not; that it was read is no proof of anything.
                 right = attempt.remote is None and attempt.claim.record is not None

@@ -31,12 +31,19 @@ class CheckResult(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RhostsContent:
-    """What the user's ``.rhosts`` says, read by ``accounts.rhosts.read_rhosts``; empty if there is none to trust."""
+    """What the user's ``.rhosts`` says, read by ``accounts.rhosts.read_rhosts``; empty if there is none."""
 
     octets: bytes
 
 
-CheckOutcome: TypeAlias = CheckResult | RhostsContent
+@dataclass(frozen=True, slots=True)
+class RhostsUntrusted:
+    """There is a ``.rhosts`` that says nothing, because of the ``fault`` that ``accounts.rhosts.read_rhosts`` found."""
+
+    fault: str
+
+
+CheckOutcome: TypeAlias = CheckResult | RhostsContent | RhostsUntrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class ExternalCheck:
 
 @dataclass(frozen=True, slots=True)
 class RhostsNeeded:
-    """Read ``.rhosts`` in ``home``, with the rights of ``uid`` where that is another; ends with ``RhostsContent``."""
+    """Read ``.rhosts`` in ``home``, with the rights of ``uid`` where that is another; ends with one of the two."""
 
     user: UserName
     uid: int

@@ -13,6 +13,7 @@ The first line that matches decides. Without a user, the account on the host mus
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -27,11 +28,12 @@ from spool.names import UserName
 MAX_RHOSTS_OCTETS: Final = 64 * 1024
 MAX_RHOSTS_LINES: Final = 1000
 _Fits: TypeAlias = Callable[[bytes], bool]
+_NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO})  # what open(2) says of a link (O_NOFOLLOW) and of a socket
 _SAFELY: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UntrustedRhostsError(SpoolError):
-    """There is a ``.rhosts``, but somebody else than the user may have written it."""
+    """There is a ``.rhosts``, but somebody else than the user may have written it: a refusal, not trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,10 @@ def read_rhosts(home: Path, uid: int) -> bytes:
                 descriptor = os.open(".rhosts", _SAFELY, dir_fd=directory)
             except FileNotFoundError:
                 return b""
+            except OSError as error:
+                if error.errno in _NO_FILE:
+                    raise UntrustedRhostsError(f"{home}/.rhosts: expected a regular file with one link") from error
+                raise
             closing.callback(os.close, descriptor)
             status = os.fstat(descriptor)
             _require_trusted(status, uid, f"{home}/.rhosts")

@@ -18,10 +18,11 @@ from accounts.checks import (
     ExternalCheck,
     RhostsContent,
     RhostsNeeded,
+    RhostsUntrusted,
     Verification,
     run_verification,
 )
-from accounts.rhosts import read_rhosts
+from accounts.rhosts import UntrustedRhostsError, read_rhosts
 from serving.channel import Frame
 from serving.external_checks import ExternalChecks
 from serving.process_pool import JobFailedError, ProcessPool
@@ -92,13 +93,15 @@ class CheckRunner:
             case RhostsNeeded():
                 if self._user_files is None:
                     return succeed(CheckResult.UNAVAILABLE)
-                outcome = self._user_files.read_rhosts(check).addCallback(RhostsContent)
+                outcome = self._user_files.read_rhosts(check).addCallbacks(RhostsContent, _untrusted)
         return outcome.addErrback(self._unavailable)
 
     def _rhosts(self, result: Frame) -> CheckOutcome:
         if "trouble" in result.message:
             self._log.warn("no .rhosts: {trouble}", trouble=result.text("trouble"))
             return CheckResult.UNAVAILABLE
+        if "untrusted" in result.message:
+            return RhostsUntrusted(result.text("untrusted"))
         return RhostsContent(result.body)
 
     def _unavailable(self, failure: Failure) -> CheckOutcome:
@@ -122,8 +125,15 @@ def _verify(job: Frame) -> Frame:
     return Frame({"result": run_verification(Verification(verifiers, job.body, job.text("decoy_scheme"))).value})
 
 
+def _untrusted(failure: Failure) -> RhostsUntrusted | Failure:
+    error = failure.value
+    return RhostsUntrusted(str(error)) if isinstance(error, UntrustedRhostsError) else failure
+
+
 def _read_rhosts(job: Frame) -> Frame:
     try:
         return Frame(body=read_rhosts(Path(job.text("home")), job.number("uid")))
+    except UntrustedRhostsError as error:
+        return Frame({"untrusted": str(error)})
     except SpoolError as error:
         return Frame({"trouble": str(error)})

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
+import accounts.rhosts
 import serving.errors
 import spool.errors
 from serving.channel import ChannelError, Frame
@@ -32,7 +33,7 @@ NUMBERS_MAX: Final = 1000  # in one read_ahead; the JSON of so many fits into a 
 _TEXT_MAX: Final = 1000
 _ERRORS: Final[Mapping[str, type[SpoolError]]] = {
     name: value
-    for module in (spool.errors, serving.errors)
+    for module in (spool.errors, serving.errors, accounts.rhosts)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, SpoolError)
 }

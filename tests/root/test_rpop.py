@@ -170,6 +170,6 @@ def test_a_rhosts_that_somebody_else_could_have_written_is_not_believed(
         case _:
             rhosts.with_name("real").hardlink_to(rhosts)
     try:
-        assert ask(site, FRIEND, "ann").startswith(b"-ERR")
+        assert ask(site, FRIEND, "ann").startswith(b"-ERR [AUTH]")
     finally:
         rhosts.with_name("real").unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from accounts.checks import (
     ExternalCheck,
     RhostsContent,
     RhostsNeeded,
+    RhostsUntrusted,
     Verification,
     run_verification,
 )
@@ -350,12 +351,19 @@ class TestRpop:
             (CheckResult.UNAVAILABLE, Refused(RefusalReason.TEMPORARY)),
             (CheckResult.WRONG, WRONG),
             (CheckResult.RIGHT, WRONG),
+            (RhostsUntrusted("/spool/u/yasuhi/.rhosts: can be written by group or others"), WRONG),
         ],
     )
-    def test_a_home_that_was_not_read_lets_nobody_in(self, desk: Desk, outcome: CheckResult, answer: Refused) -> None:
+    def test_a_home_that_was_not_read_lets_nobody_in(self, desk: Desk, outcome: CheckOutcome, answer: Refused) -> None:
         admit_rpop(desk)
         desk.rhosts = outcome
         assert desk.ask(self.REQUEST) == answer
+
+    def test_a_file_that_is_not_trusted_is_reported(self, desk: Desk) -> None:
+        admit_rpop(desk)
+        desk.rhosts = RhostsUntrusted("/spool/u/yasuhi/.rhosts: can be written by group or others")
+        desk.ask(self.REQUEST)
+        assert desk.reports[0].endswith("refused: /spool/u/yasuhi/.rhosts: can be written by group or others")
 
     @pytest.mark.parametrize(
         "peer",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,11 @@ def test_a_file_with_two_names_or_of_another_kind_is_not_trusted(tmp_path: Path)
     os.mkfifo(tmp_path / ".rhosts", 0o600)
     with pytest.raises(UntrustedRhostsError, match="regular"):
         read_rhosts(tmp_path, os.getuid())
+    (tmp_path / ".rhosts").unlink()
+    with socket.socket(socket.AF_UNIX) as local:
+        local.bind(os.path.relpath(tmp_path / ".rhosts"))
+    with pytest.raises(UntrustedRhostsError, match="regular"):
+        read_rhosts(tmp_path, os.getuid())
 
 
 def test_an_owner_other_than_user_and_root_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +143,23 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"+ +\n")
     (tmp_path / "home" / ".rhosts").symlink_to(tmp_path / "target")
     (tmp_path / "link").symlink_to(tmp_path / "home")
-    for home in (tmp_path / "home", tmp_path / "link"):
-        with pytest.raises(HomeUnavailableError):
-            read_rhosts(home, os.getuid())
+    with pytest.raises(UntrustedRhostsError, match="regular"):
+        read_rhosts(tmp_path / "home", os.getuid())
+    with pytest.raises(HomeUnavailableError):
+        read_rhosts(tmp_path / "link", os.getuid())
+
+
+def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really_open = os.open
+
+    def hang_up(path: Path | str, flags: int, *, dir_fd: int | None = None) -> int:
+        if path == ".rhosts":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return really_open(path, flags, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", hang_up)
+    with pytest.raises(HomeUnavailableError, match="Stale"):
+        read_rhosts(tmp_path, os.getuid())
 
 
 def test_a_missing_home_is_not_an_empty_file(tmp_path: Path) -> None:
