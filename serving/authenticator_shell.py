@@ -173,8 +173,8 @@ def run_authenticator(build: Callable[[Any], AuthenticatorParts], clock: Clock, 
             shell.connect(end)
 
     def drain(seconds: float) -> None:
-        reactor.callLater(seconds, _stop, reactor)
-        shell.drain(lambda: _stop(reactor))
+        reactor.callLater(max(0.0, seconds), supervision.end)
+        shell.drain(supervision.end)
 
     supervision = Supervision(reactor, child, introduced=introduced, drain=drain, count=shell.counters)
     shell.start()
@@ -182,11 +182,6 @@ def run_authenticator(build: Callable[[Any], AuthenticatorParts], clock: Clock, 
     reactor.run()
     parts.runner.close()
     return 0
-
-
-def _stop(reactor: Any) -> None:
-    if reactor.running:
-        reactor.stop()
 
 
 def _offer_frame(offer: Offer) -> Frame:

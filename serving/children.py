@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 import gc
+import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -22,6 +22,8 @@ from serving.sockets import Listener
 
 EXIT_SOFTWARE: Final = 70  # EX_SOFTWARE of sysexits.h
 _HIGHEST_DESCRIPTOR: Final = 2**20
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class ChildState(enum.Enum):
 class Child:
     """A child as the supervisor sees it. ``serial`` is never used twice; times are in the supervisor's clock.
 
-    ``predecessor`` drains once this one is ready. ``kill_at`` is when the next, harder signal is due.
+    ``predecessor`` drains once this one is ready. ``end_at`` is when a draining child is told to end at once, and
+    ``kill_at`` when one that was told so is killed.
     """
 
     role: Role
@@ -85,8 +88,8 @@ class Child:
     started_at: float
     state: ChildState = ChildState.STARTING
     predecessor: Child | None = None
+    end_at: float | None = None
     kill_at: float | None = None
-    terminated: bool = False
     counters: Mapping[str, Any] = field(default_factory=dict)
 
     def signal(self, number: signal.Signals) -> None:
@@ -144,7 +147,9 @@ def fork_child(role: Role, serial: int, listeners: Iterable[Listener], now: floa
 
 
 def leave_parent(keep: Iterable[int]) -> None:
-    """Give up what a freshly forked child has of its parent: garbage, signal handlers, descriptors.
+    """Give up what a freshly forked child has of its parent: garbage, signal handlers, terminal, descriptors.
+
+    From here on the child leads a session and process group of its own, and ignores SIGTERM, SIGINT and SIGHUP.
 
     The caller must end with ``os._exit`` and never return: objects of the parent's that the frames below still hold
     must not be collected, or they would close descriptor numbers that mean something else by then.
@@ -154,10 +159,11 @@ def leave_parent(keep: Iterable[int]) -> None:
     """
     gc.freeze()  # what the parent's collector had not got round to must not be finalized here either
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # what a terminal sends to the whole group is the supervisor's to act on
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # What a terminal or a service manager sends to the whole group is the supervisor's to act on.
+        signal.signal(number, signal.SIG_IGN)
+    os.setsid()  # nor can a process that is broken into type into the operator's terminal
     start = 3
     for descriptor in sorted(set(keep)):
         os.closerange(start, descriptor)
@@ -174,7 +180,7 @@ def _live(role: Role, context: ChildContext, supervisor: int) -> NoReturn:
         end_with_parent(supervisor)
         status = role.run(context)
     except BaseException:
-        traceback.print_exc()
+        _log.critical("%s ends by an error", role.name, exc_info=True)
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

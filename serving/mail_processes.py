@@ -5,13 +5,13 @@ This is the only code that becomes a mail user. Nothing here reads what a peer s
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import selectors
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +22,8 @@ from serving.channel import Channel, ChannelError, socket_pair
 from serving.children import EXIT_SOFTWARE, leave_parent
 from serving.mail_process import serve_order
 from serving.privileges import Identity, become
+
+_log: Final = logging.getLogger(__name__)
 
 UMASK: Final = 0o077
 LIMITS: Final = (
@@ -174,7 +176,6 @@ class MailProcesses:
 def _live(identity: Identity, control: socket.socket, plan: MailProcessPlan) -> NoReturn:
     status = EXIT_SOFTWARE
     try:
-        os.setpgid(0, 0)
         leave_parent({control.fileno()})
         plan.secret[:] = bytes(len(plan.secret))
         os.umask(UMASK)
@@ -184,7 +185,7 @@ def _live(identity: Identity, control: socket.socket, plan: MailProcessPlan) -> 
         become(identity)
         status = plan.run(Channel(control))
     except BaseException:
-        traceback.print_exc()
+        _log.critical("a mail process of uid %d ends by an error", identity.uid, exc_info=True)
     finally:
         sys.stderr.flush()
         os._exit(status)

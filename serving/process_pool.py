@@ -6,11 +6,11 @@ has let it go, so that work stuck in the kernel cannot pile up processes. What d
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +24,8 @@ from serving.children import EXIT_SOFTWARE, leave_parent
 from serving.exit_watcher import ExitWatcher
 from serving.privileges import end_with_parent
 from serving.reactor_channel import ReactorChannel
+
+_log: Final = logging.getLogger(__name__)
 
 RESTART_SECONDS: Final = 1.0  # a process that failed without work is not tried again sooner
 
@@ -179,7 +181,7 @@ def _work_until_closed(end: socket.socket, work: Callable[[Frame], Frame], paren
                 channel.send(work(job))
         status = 0
     except BaseException:
-        traceback.print_exc()
+        _log.critical("a process of the pool ends by an error", exc_info=True)
     finally:
         sys.stderr.flush()
         os._exit(status)

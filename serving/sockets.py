@@ -93,7 +93,8 @@ class ListeningSockets:
     By plan, not by address: two listeners may both leave the port to the kernel (port 0).
 
     Args:
-        inherited: sockets from systemd, used instead of binding where the address is the same.
+        inherited: sockets from systemd, used instead of binding where the address is the same. They are never closed:
+            systemd holds them too, and a later reload may want them.
     """
 
     def __init__(self, inherited: Iterable[socket.socket] = ()) -> None:
@@ -120,13 +121,16 @@ class ListeningSockets:
     def _listener(self, plan: ListenerPlan) -> Listener:
         listening = self._open.get(plan)
         if listening is None:
-            listening = self._inherited.pop(_key(plan.address), None) or listen(plan.address)
+            listening = self._inherited.get(_key(plan.address)) or listen(plan.address)
             self._open[plan] = listening
         return Listener(plan, listening, address_of(listening))
 
     def _close(self, plans: Iterable[ListenerPlan]) -> None:
         for plan in plans:
-            self._open.pop(plan).close()
+            listening = self._open.pop(plan)
+            if listening in self._inherited.values():
+                continue
+            listening.close()
             if isinstance(plan.address, UnixAddress):
                 with suppress(OSError):
                     plan.address.path.unlink()

@@ -61,20 +61,25 @@ class Spawner:
         self._clients: set[_Client] = set()
         self._used: dict[bytes, float] = {}
         self._refused = 0
-        self._draining = False
+        self._end_at: float | None = None  # set while draining
         self._ended = False
 
     def run(self) -> int:
-        """Serve until the supervisor is gone, or it drains and no client is left; the exit status."""
+        """Serve until the supervisor is gone, or it drains and no client or no time is left; the exit status."""
         self._selector.register(self._child.control, selectors.EVENT_READ, self._on_control)
         self._child.report_ready()
-        while not self._ended and not (self._draining and not self._clients):
+        look_at = 0.0
+        while not self._ended and not self._drained():
             for key, _ in self._selector.select(LOOK_SECONDS):
                 key.data()
-            self._processes.look()
-            now = self._plan.clock()
-            self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
+            if (now := self._plan.clock()) >= look_at:
+                look_at = now + LOOK_SECONDS
+                self._processes.look()
+                self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
         return 0
+
+    def _drained(self) -> bool:
+        return self._end_at is not None and (not self._clients or self._plan.clock() >= self._end_at)
 
     def _on_control(self) -> None:
         try:
@@ -86,8 +91,8 @@ class Spawner:
             match frame.message:
                 case {"kind": "introduce"} if frame.descriptor is not None:
                     self._connect(socket.socket(fileno=frame.descriptor))
-                case {"kind": "drain"}:
-                    self._draining = True
+                case {"kind": "drain", "seconds": int(seconds) | float(seconds)}:
+                    self._end_at = self._plan.clock() + seconds
                 case {"kind": "count"}:
                     counters = {**self._processes.counters(), "refused": self._refused}
                     self._child.control.send(counters_report(counters))
@@ -101,8 +106,10 @@ class Spawner:
 
     def _on_client(self, client: _Client) -> None:
         try:
-            for frame in client.channel.receive_now():
+            frames = client.channel.receive_now()
+            for frame in frames:  # all first: a bad one ends it, and the others' descriptors must not stay
                 frame.discard()
+            for frame in frames:
                 self._on_request(client, frame)
         except ChannelError:
             # Gone, or not one of ours any more. Its sessions end with its sockets.

@@ -7,12 +7,16 @@ to the supervisor, so there is nothing to parse. The answer waits a moment for t
 from __future__ import annotations
 
 import json
+import os
 import socket
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from serving.children import Child
+from serving.generations import Generation
 from serving.settings import UnixAddress
 from serving.sockets import UNIX_PATH_OCTETS_MAX, listen
 from spool.errors import SettingsError
@@ -31,7 +35,7 @@ class StatusServer:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path: Final = path
         self._listening = listen(UnixAddress(path), mode=0o600)
         self._waiting: list[socket.socket] = []
         self._uncounted: set[int] = set()
@@ -81,7 +85,41 @@ class StatusServer:
             question.close()
         self._listening.close()
         with suppress(OSError):
-            self._path.unlink()
+            self.path.unlink()
+
+
+def status_report(
+    generation: Generation | None, children: Iterable[Child], *, uptime_seconds: float, stopping: bool, now: float
+) -> dict[str, object]:
+    """What is answered.
+
+    Args:
+        generation: the one in service, or that is to be the first; None when there is none any more.
+        children: all that live, draining ones too.
+        uptime_seconds: the supervisor's.
+        stopping: whether it has been told to end.
+        now: the time in the supervisor's clock.
+    """
+    restarts: Counter[str] = Counter()
+    for seat in generation.seats if generation is not None else ():
+        restarts[seat.role.name] += seat.restarts
+    return {
+        "pid": os.getpid(),
+        "uptime_seconds": round(uptime_seconds, 3),
+        "stopping": stopping,
+        "listeners": [str(listener) for listener in (generation.listeners if generation is not None else ())],
+        "restarts": dict(restarts),
+        "children": [
+            {
+                "role": child.role.name,
+                "pid": child.pid,
+                "state": child.state.value,
+                "uptime_seconds": round(now - child.started_at, 3),
+                "counters": dict(child.counters),
+            }
+            for child in children
+        ],
+    }
 
 
 def ask_status(path: Path, *, timeout_seconds: float = 5.0) -> dict[str, Any]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from twisted.internet import epollreactor
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
 
 from serving.channel import ChannelError, Frame
 from serving.children import READY, ChildContext, counters_report, replacement_request
 from serving.reactor_channel import ReactorChannel
+
+GROUP_SECONDS: Final = 0.5  # a SIGTERM that was for all has reached the supervisor, and its order to drain us, by then
 
 
 def install_reactor() -> Any:
@@ -26,8 +30,8 @@ def install_reactor() -> Any:
 class Supervision:
     """Listens to the supervisor and reports to it.
 
-    SIGTERM means an order to drain with no time left. When the control channel ends, so does the process: a child
-    without its supervisor must not go on serving.
+    SIGTERM, where it comes to this process alone, asks for a successor, so that one process can be exchanged by hand.
+    When the control channel ends, so does the process: a child without its supervisor must not go on serving.
 
     Args:
         reactor: not running yet.
@@ -52,9 +56,8 @@ class Supervision:
         self._introduced = introduced
         self._drain = drain
         self._count = count
-        self._channel = ReactorChannel(
-            reactor, socket.socket(fileno=child.control.detach()), self._receive, self._supervisor_gone
-        )
+        self._draining = False
+        self._channel = ReactorChannel(reactor, socket.socket(fileno=child.control.detach()), self._receive, self.end)
         reactor.callWhenRunning(self._take_signals)
 
     def report_ready(self) -> None:
@@ -64,6 +67,11 @@ class Supervision:
     def ask_replacement(self, reason: str) -> None:
         """Ask for a successor; this child serves on until the order to drain comes."""
         self._channel.send(replacement_request(reason))
+
+    def end(self) -> None:
+        """Stop the reactor, and with it the process. May be called again while it stops."""
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
     def _receive(self, frame: Frame) -> None:
         try:
@@ -78,6 +86,7 @@ class Supervision:
                 end = socket.socket(fileno=frame.descriptor)
                 self._introduced(frame.text("role"), frame.number("serial"), end)
             case "drain":
+                self._draining = True
                 seconds = frame.message.get("seconds")
                 self._drain(float(seconds) if isinstance(seconds, int | float) else 0.0)
             case "count":
@@ -85,11 +94,14 @@ class Supervision:
             case _:
                 raise ChannelError("unknown kind")
 
-    def _supervisor_gone(self) -> None:
-        if self._reactor.running:
-            self._reactor.stop()
-
     def _take_signals(self) -> None:
         # After the reactor has installed its own handlers, which would stop it at once, on SIGINT too.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._drain, 0.0))
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._told_to_end))
+
+    def _told_to_end(self) -> None:
+        self._reactor.callLater(GROUP_SECONDS, self._ask_unless_draining)
+
+    def _ask_unless_draining(self) -> None:
+        if not self._draining:
+            self.ask_replacement("it was sent SIGTERM")

@@ -148,7 +148,7 @@ class _Worker:
             self._draining = True
             DeferredList([_stop_accepting(port) for port in self._ports]).addCallback(self._drain_services)
             self._look_regularly()
-        self._reactor.callLater(max(0.0, seconds), self._end)
+        self._reactor.callLater(max(0.0, seconds), self._supervision.end)
 
     def _drain_services(self, _: object) -> None:
         for service in self._services:
@@ -161,16 +161,12 @@ class _Worker:
     def _look(self) -> None:
         if self._draining:
             if self._parts.open_sessions() == 0:
-                self._end()
+                self._supervision.end()
         elif self._parts.open_sessions() < self._connections_max:
             self._accepting = True
             for port in self._ports:
                 port.startReading()
             self._looking.stop()
-
-    def _end(self) -> None:
-        if self._reactor.running:
-            self._reactor.stop()
 
 
 @implementer(IProtocolFactory)

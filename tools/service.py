@@ -19,6 +19,7 @@ from accounts.tickets import KEY_OCTETS
 from serving.authenticator_shell import run_authenticator
 from serving.certificates import TlsMaterial, read_tls_material
 from serving.children import Role
+from serving.generations import SupervisorPlan
 from serving.mail_process import run_mail_process
 from serving.mail_processes import MailProcessPlan
 from serving.privileges import Identity
@@ -27,7 +28,6 @@ from serving.settings import ListenerSettings
 from serving.sockets import ListenerPlan
 from serving.spawner import SpawnerPlan, run_spawner
 from serving.status import SOCKET_NAME
-from serving.supervisor import SupervisorPlan
 from serving.worker import run_worker
 from spool.errors import SettingsError
 from spool.file_systems import Mounts

@@ -35,9 +35,10 @@ from accounts.requests import (
 from serving.authenticator_shell import AuthenticatorParts, run_authenticator
 from serving.check_runner import CheckLimits, CheckRunner
 from serving.children import Role
+from serving.generations import SupervisorPlan
 from serving.settings import InternetAddress, UnixAddress
 from serving.sockets import ListenerPlan
-from serving.supervisor import Supervisor, SupervisorPlan
+from serving.supervisor import Supervisor
 from serving.worker import Service, WorkerContext, WorkerParts, run_worker
 from spool.names import UserName
 from tests.unit.serving.tiny_site import say

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +27,7 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[3],
+            start_new_session=True,
         )
         self._lines = bytearray()
         self.seen: list[str] = []
@@ -70,8 +70,14 @@ class Site:
         """Wait for the ready line; the port."""
         return int(self.wait_for(r"ready pop3=127\.0\.0\.1:(\d+)")[1])
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def signal_all(self, number: int) -> None:
+        """What a terminal and a service manager do."""
+        everybody = [*(child["pid"] for child in self.status()["children"]), self.process.pid]
+        for pid in everybody:
+            os.kill(pid, number)
 
     def end(self) -> int:
         """Wait for the end; the exit status."""

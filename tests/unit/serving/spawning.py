@@ -107,5 +107,5 @@ class RunningSpawner:
 
     def close(self) -> None:
         self.child.control.close()
-        self.child.signal(signal.SIGTERM)
+        self.child.signal(signal.SIGKILL)
         os.waitpid(self.child.pid, 0)

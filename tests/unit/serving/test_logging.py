@@ -88,11 +88,11 @@ def test_an_event_without_a_format_is_shown_by_its_fields() -> None:
     assert log.lines[0].endswith(" user=alice\n")
 
 
-def test_an_event_of_the_older_interface_is_its_message() -> None:
+def test_an_event_of_the_older_interface_is_its_message_and_for_debugging() -> None:
     log = Log("text")
     legacy: Callable[..., Any] = LegacyPublisher
     legacy(observerPublisher=log.publisher, publishPublisher=log.publisher).msg("hello", system="old")
-    assert log.lines[0].endswith(" hello\n")
+    assert log.lines[0].endswith(" debug log_legacy hello\n")
 
 
 class Beginner:

@@ -156,6 +156,29 @@ def test_a_drain_ends_when_its_time_is_up(start: Callable[[str], Site]) -> None:
     assert site.end() == 0, site.errors
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_drains_quietly(start: Callable[[str], Site], number: signal.Signals) -> None:
+    site = start("3600 2 100")
+    address = address_of(site)
+    with Client(address) as waiting, Client(address) as staying:
+        assert staying.ask(b"stay") == b"stays"
+        site.signal_all(number)
+        assert waiting.line() == b""
+        assert staying.ask(b"stay") == b"stays"
+    assert site.end() == 0
+    assert site.errors == b""
+
+
+def test_a_worker_that_is_sent_sigterm_alone_is_exchanged_and_its_sessions_go_on(start: Callable[[str], Site]) -> None:
+    site = start("3600 1 100")
+    with Client(address_of(site)) as staying:
+        assert staying.ask(b"stay") == b"stays"
+        os.kill(staying.worker, signal.SIGTERM)
+        site.wait_for_error(b"asks for a successor: it was sent SIGTERM")
+        assert answer_of_another(staying.worker, str(site.plan.with_name("pop3.sock"))) == b"granted"
+        assert staying.ask(b"stay") == b"stays"
+
+
 def test_a_reload_keeps_sessions_and_the_unix_socket(start: Callable[[str], Site], tmp_path: Path) -> None:
     site = start("3600 1 100")
     with Client(address_of(site)) as staying:

@@ -15,7 +15,10 @@ ANY_PORT = ListenerPlan("pop3", InternetAddress("127.0.0.1", 0))
 
 
 def connects(address: object) -> bool:
-    family = socket.AF_INET if isinstance(address, InternetAddress) else socket.AF_UNIX
+    if isinstance(address, InternetAddress):
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    else:
+        family = socket.AF_UNIX
     target = (
         (address.host, address.port) if isinstance(address, InternetAddress) else str(address).removeprefix("unix:")
     )
@@ -113,8 +116,13 @@ def test_an_inherited_socket_is_used_where_the_address_is_the_same() -> None:
     assert isinstance(found, InternetAddress)
     plan = ListenerPlan("pop3", InternetAddress("0:0:0:0:0:0:0:1", found.port))
     sockets = ListeningSockets([inherited])
-    assert sockets.prepare([plan])[0].socket is inherited
-    sockets.keep_only(())
+    with inherited:
+        assert sockets.prepare([plan])[0].socket is inherited
+        sockets.keep_only(())
+        assert sockets.prepare([plan])[0].socket is inherited
+        with pytest.raises(SettingsError):
+            sockets.prepare([plan, ListenerPlan("pop3", UnixAddress(Path("/missing/s")))])
+        assert connects(found)
 
 
 def test_a_listener_shows_protocol_and_real_address() -> None:

@@ -101,6 +101,42 @@ def test_a_reload_with_wrong_settings_keeps_the_old_and_says_why(start: Callable
     assert answer_of(port) == worker
 
 
+def test_a_reload_that_fails_by_an_unforeseen_error_keeps_the_old(start: Callable[[str], Site]) -> None:
+    site = start("5 worker oracle")
+    port = site.ready()
+    worker = site.child("worker")
+    site.write("5 worker broken")
+    site.signal(signal.SIGHUP)
+    site.wait_for_error(b"ZeroDivisionError")
+    assert answer_of(port) == worker
+
+
+def test_a_reload_that_is_asked_for_during_another_one_follows_it(start: Callable[[str], Site]) -> None:
+    site = start("5 worker")
+    port = site.ready()
+    worker = site.child("worker")
+    site.write("5 worker slow")
+    site.signal(signal.SIGHUP)
+    site.wait_for("slow starts")
+    site.write("5 worker oracle")
+    site.signal(signal.SIGHUP)
+    (site.plan.parent / "go").touch()
+    site.wait_for("oracle hears worker")
+    assert answer_of(port) != worker
+
+
+def test_a_reload_may_move_the_status_socket(start: Callable[[str], Site]) -> None:
+    site = start("5 worker")
+    site.ready()
+    worker = site.child("worker")
+    site.write("5 worker elsewhere")
+    site.signal(signal.SIGHUP)
+    site.wait_for(f"worker drained {worker}")
+    before, site.status_path = site.status_path, site.status_path.with_name("moved.sock")
+    assert site.child("worker") != worker
+    assert not before.exists()
+
+
 def test_a_reload_whose_children_fail_keeps_the_old(start: Callable[[str], Site]) -> None:
     site = start("5 worker oracle")
     port = site.ready()
@@ -118,6 +154,24 @@ def test_a_worker_that_asks_for_a_successor_drains_once_that_is_ready(start: Cal
     assert answer_of(port, b"replace") == worker
     site.wait_for(f"worker drained {worker}")
     assert answer_of(port) != worker
+
+
+def test_a_successor_that_fails_is_tried_again(start: Callable[[str], Site]) -> None:
+    site = start("5 fussy")
+    port = site.ready()
+    first = site.child("fussy")
+    assert answer_of(port, b"replace") == first
+    site.wait_for(f"fussy drained {first}")
+    assert answer_of(port) != first
+
+
+def test_a_signal_to_the_whole_group_is_the_supervisors_to_act_on(start: Callable[[str], Site]) -> None:
+    site = start("5 worker oracle")
+    site.ready()
+    site.signal_all(signal.SIGTERM)
+    site.wait_for(r"worker drained \d+")
+    assert site.end() == 0
+    assert site.errors == b""
 
 
 def test_a_child_that_ignores_the_drain_is_killed(start: Callable[[str], Site]) -> None:

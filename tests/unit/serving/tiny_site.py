@@ -7,13 +7,15 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from serving.channel import Channel, Frame
+from serving.channel import Channel, ChannelError, Frame
 from serving.children import ChildContext, Role, counters_report, replacement_request
+from serving.generations import SupervisorPlan
 from serving.settings import InternetAddress
 from serving.sockets import ListenerPlan
-from serving.supervisor import Supervisor, SupervisorPlan
+from serving.supervisor import Supervisor
 from spool.errors import SettingsError
 
 
@@ -56,11 +58,15 @@ class TinyWorker:
     def on_introduction(self, frame: Frame) -> None:
         assert frame.descriptor is not None
         peer = Channel(socket.socket(fileno=frame.descriptor))
-        peer.send(Frame({"from": self.child.role}))
+        with suppress(ChannelError):  # it may have ended
+            peer.send(Frame({"from": self.child.role}))
         self.selector.register(peer, selectors.EVENT_READ, lambda: self.on_peer(peer))
 
     def on_peer(self, peer: Channel) -> None:
-        frame = peer.receive()
+        try:
+            frame = peer.receive()
+        except ChannelError:
+            frame = None
         if frame is None:
             self.selector.unregister(peer)
             say(self.child.role, "lost a peer")
@@ -87,8 +93,18 @@ def refuse_to_start(child: ChildContext) -> int:
     return 3
 
 
+def serve_unless_second(child: ChildContext) -> int:
+    return 3 if child.serial == 2 else serve(child)
+
+
+def serve_when_told(child: ChildContext) -> int:
+    say("slow starts")
+    while not Path(sys.argv[1]).with_name("go").exists():
+        os.sched_yield()
+    return serve(child)
+
+
 def ignore_everything(child: ChildContext) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child.report_ready()
     while True:
         signal.pause()
@@ -97,6 +113,8 @@ def ignore_everything(child: ChildContext) -> int:
 ROLES = {
     "worker": Role("worker", 1, serve, protocols=frozenset({"pop3"}), knows=frozenset({"oracle"})),
     "oracle": Role("oracle", 1, serve),
+    "fussy": Role("fussy", 1, serve_unless_second, protocols=frozenset({"pop3"})),
+    "slow": Role("slow", 1, serve_when_told),
     "failing": Role("failing", 1, refuse_to_start),
     "stubborn": Role("stubborn", 1, ignore_everything),
 }
@@ -104,13 +122,15 @@ ROLES = {
 
 def read_plan(path: Path) -> SupervisorPlan:
     drain_seconds, *names = path.read_text().split()
+    if "broken" in names:
+        raise ZeroDivisionError
     if "wrong" in names:
         raise SettingsError("the plan is wrong")
     return SupervisorPlan(
         listeners=(ListenerPlan("pop3", InternetAddress("127.0.0.1", 0)),),
-        roles=tuple(ROLES[name] for name in names),
+        roles=tuple(ROLES[name] for name in names if name in ROLES),
         drain_seconds=float(drain_seconds),
-        status_path=path.with_name("status.sock"),
+        status_path=path.with_name("moved.sock" if "elsewhere" in names else "status.sock"),
     )
 
 
