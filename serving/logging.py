@@ -15,6 +15,7 @@ from serving.log_lines import LINE_FORMATS, LogRecord, severity
 from serving.plain_logging import start_plain_logging, write_to_stderr
 from serving.settings import LogSettings
 
+_LEGACY: Final = "log_legacy"  # events of twisted.python.log; of ours there are none
 _NAME_END: Final = re.compile(r"[.\[(]")
 
 
@@ -38,7 +39,7 @@ class LineObserver:
         """``ILogObserver.__call__``."""
         namespace = event.get("log_namespace", "-")
         level = event.get("log_level", LogLevel.info).name
-        if level == "info" and namespace.startswith("twisted."):
+        if level == "info" and namespace.startswith(("twisted.", _LEGACY)):
             level = "debug"  # ports that open and close: our own events say what an operator wants to know
         if severity(level) < self._least:
             return
@@ -54,7 +55,7 @@ class LineObserver:
         self._write(self._form(record))
 
     def _fields(self, event: LogEvent) -> Mapping[str, object]:
-        if event.get("log_namespace") == "log_legacy":
+        if event.get("log_namespace") == _LEGACY:
             return {}  # an event of twisted.python.log: what is in it is in its message
         shown = frozenset() if self._every_field else _names_in(event.get("log_format") or "")
         return {key: value for key, value in event.items() if not key.startswith("log_") and key not in shown}

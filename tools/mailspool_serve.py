@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from typing import Any
+from typing import Any, Final
 
+from serving.generations import SupervisorPlan
 from serving.plain_logging import start_plain_logging
 from serving.sockets import inherited_sockets
-from serving.supervisor import Supervisor, SupervisorPlan
+from serving.supervisor import Supervisor
 from tools.command import add_site_option, site_of
 from tools.preload import preload
 from tools.service import service_plan
 from tools.site_settings import read_site_settings
+
+_log: Final = logging.getLogger("mailspool")
 
 
 def add_to(commands: Any) -> None:
@@ -31,8 +34,12 @@ def _serve(options: argparse.Namespace) -> int:
 
     def plan() -> SupervisorPlan:
         settings = read_site_settings(site, options.set)
-        start_plain_logging(settings.log)
-        return service_plan(site, settings, logging.getLogger("mailspool").warning)
+        warnings: list[str] = []
+        made = service_plan(site, settings, warnings.append)
+        start_plain_logging(settings.log)  # not before: a reload that is refused changes nothing
+        for warning in warnings:
+            _log.warning("%s", warning)
+        return made
 
     preload()
     supervisor = Supervisor(
