@@ -5,6 +5,7 @@ A connection is in one *phase*:
 * HANDSHAKE: TLS is being agreed on, at the start of an implicit-TLS connection or after STLS. Nothing is read.
 * OPEN: the protocol core is fed one line at a time, and only while it waits for nothing, no request is being carried
   out, and the peer takes what was written. Pipelined commands wait in the line buffer, and past a limit in the kernel.
+  A peer may end its input and still listen, as ``printf … | nc -N`` does: what it sent is done, then it is closed.
 * CLOSING: the last octets are on their way; whatever still comes in is dropped.
 * LOST: the peer is gone. What the session held is given back; a commit already begun finishes first.
 
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -52,7 +53,7 @@ class Phase(enum.Enum):
     LOST = "lost"
 
 
-@implementer(IHandshakeListener)
+@implementer(IHandshakeListener, IHalfCloseableProtocol)
 class Pop3Protocol(TwistedProtocol):
     """The Twisted protocol of one connection."""
 
@@ -77,6 +78,7 @@ class Pop3Protocol(TwistedProtocol):
         self._busy = False
         self._pumping = False
         self._reading = True
+        self._input_ended = False
 
     # -- from Twisted -------------------------------------------------------------------------------------------------
 
@@ -120,6 +122,14 @@ class Pop3Protocol(TwistedProtocol):
         self._log.ended(self._work.user, self._work.counts, self._reason or type(reason.value).__name__)
         self._ended()
 
+    def readConnectionLost(self) -> None:  # noqa: N802
+        """Nothing more will come in; TLS has no such thing, there it is the end. Without QUIT nothing is committed."""
+        self._input_ended = True
+        self._pump()
+
+    def writeConnectionLost(self) -> None:  # noqa: N802
+        """Is not called: nothing here ends the output alone."""
+
     def drain(self) -> None:
         """Close a connection that is not logged in: the worker is to end. A session ends as its client likes."""
         if self._phase is Phase.HANDSHAKE:
@@ -140,6 +150,9 @@ class Pop3Protocol(TwistedProtocol):
         self._pumping = False
         if taken == COMMANDS_PER_TURN:
             self._service.clock.callLater(0, self._pump)
+        elif self._input_ended and self._takes_lines():
+            self._reason = "end of input"
+            self._close()
         if self._phase is Phase.OPEN:
             self._govern_reading()
 

@@ -95,6 +95,10 @@ class FakeTransport:
             self.connected = False
             self.protocol.connectionLost(failure_of(reason or ConnectionDone()))
 
+    def half_close(self) -> None:
+        """The peer has sent all it will, and still listens."""
+        self.protocol.readConnectionLost()
+
     def write(self, data: bytes) -> None:
         self.writes.append(data)
         if self.producer is not None and not self.peer_reads and len(self.value()) > BUFFER_OCTETS:

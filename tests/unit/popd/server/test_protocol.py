@@ -257,6 +257,57 @@ def test_a_peer_that_vanishes_gets_nothing_committed_and_gives_everything_back()
     assert client.ended == 1
 
 
+def test_a_peer_that_has_sent_its_last_command_gets_all_answers() -> None:
+    client = Client(MESSAGE)
+    client.hear()
+    client.protocol.dataReceived(b"USER fred\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nST")
+    client.transport.half_close()
+    assert client.hear() == b"+OK send your password\r\n"
+    assert not client.transport.disconnecting
+    client.authenticator.waiting[0].callback(FRED)
+    assert client.hear().endswith(b"..dot\r\n.\r\n")
+    assert client.transport.disconnecting
+    client.transport.lose()
+    assert client.maildrop.committed is None
+    assert client.maildrop.closed == 1
+    assert client.log_lines()[-1].endswith("reason=end of input")
+
+
+def test_a_peer_that_ends_its_input_between_two_commands_is_done() -> None:
+    client = Client(MESSAGE).log_in()
+    client.transport.half_close()
+    assert client.transport.disconnecting
+    assert client.maildrop.committed is None
+
+
+def test_quit_in_the_last_octets_of_a_peer_commits() -> None:
+    client = Client(MESSAGE).log_in()
+    client.maildrop.held = True
+    client.protocol.dataReceived(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+    client.transport.half_close()
+    client.maildrop.go_on()
+    assert client.maildrop.committed == ({1}, {1})
+    client.maildrop.go_on()
+    assert client.hear().endswith(b"+OK bye\r\n")
+
+
+def test_a_peer_that_ends_its_input_after_quit_changes_nothing() -> None:
+    client = Client(MESSAGE).log_in()
+    client.say(b"QUIT")
+    client.transport.half_close()
+    client.transport.lose()
+    assert client.log_lines()[-1].endswith("reason=ConnectionDone")
+
+
+def test_input_that_ends_between_two_turns_of_many_commands_is_answered_whole() -> None:
+    client = Client(MESSAGE).log_in()
+    client.protocol.dataReceived(b"NOOP\r\n" * (COMMANDS_PER_TURN + 1))
+    client.transport.half_close()
+    client.clock.advance(0)
+    assert client.hear() == b"+OK done\r\n" * (COMMANDS_PER_TURN + 1)
+    assert client.transport.disconnecting
+
+
 def test_a_peer_that_vanishes_while_its_password_is_checked_gives_a_late_grant_back() -> None:
     client = Client()
     client.say(b"USER fred", b"PASS secret")
