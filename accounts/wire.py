@@ -1,7 +1,7 @@
 """The requests and answers of ``accounts.requests`` as octets: one JSON array each, a tag and then the fields in order.
 
 Decoding is strict and bounded, because a worker that a peer has taken over may send anything: what comes out is a value
-of the right types, or ``WireError``. Octets travel as base64, addresses and names as text. Framing, and numbers that
+of the right types, or ``WireError``. Octets and paths, which may hold any, travel as base64, addresses and names as text. Framing, and numbers that
 match answers to requests, belong to the carrier.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -181,10 +182,10 @@ def _address(value: _Json) -> str:
 
 
 def _path(value: _Json) -> Path:
-    text = _text(value)
-    if not text.startswith("/") or "\0" in text:
+    octets = _octets(value)
+    if not octets.startswith(b"/") or b"\0" in octets:
         raise ValueError("absolute path")
-    return Path(text)
+    return Path(os.fsdecode(octets))
 
 
 def _user(value: _Json) -> UserName:
@@ -212,7 +213,7 @@ _NUMBER: Final = _Codec(int, _number)
 _SECONDS: Final = _Codec(float, _seconds)
 _TRUTH: Final = _Codec(bool, _truth)
 _ADDRESS: Final = _Codec(str, _address)
-_PATH: Final = _Codec(str, _path)
+_PATH: Final = _Codec(lambda path: _OCTETS.encode(os.fsencode(path)), _path)
 _USER: Final = _Codec(str, _user)
 _REASON: Final = _Codec(lambda reason: reason.value, lambda value: RefusalReason(_text(value)))
 _PEER: Final = _nested(Peer)
