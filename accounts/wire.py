@@ -1,8 +1,8 @@
 """The requests and answers of ``accounts.requests`` as octets: one JSON array each, a tag and then the fields in order.
 
 Decoding is strict and bounded, because a worker that a peer has taken over may send anything: what comes out is a value
-of the right types, or ``WireError``. Octets and paths, which may hold any, travel as base64, addresses and names as text. Framing, and numbers that
-match answers to requests, belong to the carrier.
+of the right types, or ``WireError``. Octets and paths, which may hold any, travel as base64, addresses and names as
+text. Framing, and numbers that match answers to requests, belong to the carrier.
 """
 
 from __future__ import annotations
