@@ -11,6 +11,8 @@ from OpenSSL import SSL
 
 from accounts.requests import ChannelBinding
 
+NAMES_MAX: Final = 32  # with the next, what fits into a question to the authenticator (accounts.wire) in any script
+NAME_CHARACTERS_MAX: Final = 512
 _EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # RFC 9266 section 2
 _EXPORTER_OCTETS: Final = 32
 _WEAK_HASHES: Final = ("md5", "sha1")  # RFC 5929 section 4.1 replaces them by SHA-256
@@ -49,7 +51,8 @@ def certificate_names(connection: SSL.Connection) -> tuple[str, ...]:
     """List the names in the client's certificate, as ``SaslBegin.certificate_names`` wants them.
 
     Empty without a certificate, and without verification by the handshake: OpenSSL ends a handshake whose client
-    certificate does not verify, but only if it was told to look (``VERIFY_PEER``).
+    certificate does not verify, but only if it was told to look (``VERIFY_PEER``). Empty too for a certificate with
+    more or longer names than are passed on: a part of them might be mapped to one user where all were not.
     """
     certificate = connection.get_peer_certificate(as_cryptography=True)
     if certificate is None or not connection.get_verify_mode() & SSL.VERIFY_PEER:
@@ -59,11 +62,11 @@ def certificate_names(connection: SSL.Connection) -> tuple[str, ...]:
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names += [f"email:{name}" for name in alternatives.get_values_for_type(x509.RFC822Name)]
         names += [f"dns:{name}" for name in alternatives.get_values_for_type(x509.DNSName)]
-    except (x509.ExtensionNotFound, ValueError):
-        pass  # ValueError: extensions that do not parse name nobody
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        pass  # there are none, or what does not parse (ValueError) or is not allowed: they name nobody
     if subject := certificate.subject.rfc4514_string():
         names.append(f"subject:{subject}")
-    return tuple(names)
+    return tuple(names) if len(names) <= NAMES_MAX and max(map(len, names)) <= NAME_CHARACTERS_MAX else ()
 
 
 def describe(connection: SSL.Connection) -> str:

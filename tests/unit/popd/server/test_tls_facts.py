@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -12,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
-from popd.server.tls_facts import TlsFacts, certificate_names, channel_binding, describe
+from accounts.requests import ChannelBinding, Peer, SaslBegin
+from accounts.wire import decode_request, encode_request
+from popd.server.tls_facts import NAME_CHARACTERS_MAX, NAMES_MAX, TlsFacts, certificate_names, channel_binding, describe
 from tests.unit.popd.server.certificates import Identity, make_identity
 
 SERVER = make_identity()
@@ -105,6 +108,41 @@ def test_a_certificate_with_an_empty_subject_names_none() -> None:
 def test_a_certificate_without_other_names_has_its_subject() -> None:
     server, _ = handshake(client=make_identity("Fred"))
     assert [name.partition(":")[0] for name in certificate_names(server)] == ["sha256", "subject"]
+
+
+@pytest.mark.parametrize("names", [["pc.example.org"] * NAMES_MAX, ["a" * (NAME_CHARACTERS_MAX + 1)]])
+def test_a_certificate_with_more_names_than_can_be_asked_about_names_nobody(names: list[str]) -> None:
+    """Leaving some out could make an ambiguous certificate look unambiguous."""
+    server, _ = handshake(client=make_identity("Fred", [x509.DNSName(name) for name in names]))
+    assert certificate_names(server) == ()
+
+
+def test_the_most_names_that_are_told_can_be_asked_about() -> None:
+    names = ["é" * NAME_CHARACTERS_MAX] * NAMES_MAX
+    begin = SaslBegin(Peer("2001:db8::1", 1), 2**53, "EXTERNAL", bytes(192), ChannelBinding(), tuple(names))
+    assert decode_request(encode_request(begin)) == begin
+
+
+@pytest.mark.parametrize("trouble", [x509.DuplicateExtension("twice", x509.OID_COMMON_NAME), ValueError("no DER")])
+def test_a_certificate_whose_extensions_cannot_be_read_names_nobody_by_them(trouble: Exception) -> None:
+    class Certificate:
+        subject = x509.Name([])
+
+        @property
+        def extensions(self) -> object:
+            raise trouble
+
+        def fingerprint(self, algorithm: object) -> bytes:
+            return bytes(32)
+
+    class Connection:
+        def get_peer_certificate(self, *, as_cryptography: bool) -> Certificate:
+            return Certificate()
+
+        def get_verify_mode(self) -> int:
+            return SSL.VERIFY_PEER
+
+    assert certificate_names(cast("Any", Connection())) == (f"sha256:{'00' * 32}",)
 
 
 def test_no_certificate_names_nobody() -> None:
