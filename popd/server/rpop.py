@@ -11,6 +11,7 @@ address translator or a TCP proxy makes the source port worthless, so none may l
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Container, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -26,6 +27,8 @@ from popd.server.settings import IPNetwork
 
 LOOKUP_SECONDS: Final = 10.0
 HOST_NAMES_MAX: Final = 4  # names of one address that are looked up; more are nobody's honest set-up
+# What DNS gives may hold any octets; these go into the log and into comparisons with .rhosts.
+_HOST_NAME: Final = re.compile(rb"[a-z0-9_.-]{1,253}")
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Answer: TypeAlias = tuple[Sequence[dns.RRHeader], Sequence[dns.RRHeader], Sequence[dns.RRHeader]]
@@ -97,7 +100,8 @@ class RpopGate:
 
     async def _verified_names(self, address: IPAddress) -> tuple[str, ...]:
         found = await self._records(self._resolver.lookupPointer(address.reverse_pointer), dns.PTR)
-        names = [str(record.name).rstrip(".").lower() for record in found[:HOST_NAMES_MAX]]
+        octets = [bytes(record.name.name).rstrip(b".").lower() for record in found[:HOST_NAMES_MAX]]
+        names = [name.decode("ascii") for name in octets if _HOST_NAME.fullmatch(name)]
         return tuple([name for name in names if address in await self._addresses(name, address)])
 
     async def _addresses(self, name: str, like: IPAddress) -> list[IPAddress]:

@@ -84,6 +84,17 @@ def test_a_peer_without_a_name_goes_by_its_address() -> None:
     assert Gate().hosts() == ()
 
 
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.example", b"a b.example", b"x.example\nlogin: user=root", b"a=b.example", b""]
+)
+def test_what_is_no_host_name_is_not_looked_up_and_not_logged(name: bytes) -> None:
+    gate = Gate()
+    gate.resolver.pointers[REVERSE] = [cast("Any", name), "good.example"]
+    gate.resolver.addresses = {"good.example": ["192.0.2.7"]}
+    assert gate.hosts() == ("good.example",)
+    assert len(gate.resolver.asked) == 2
+
+
 def test_only_a_few_names_are_looked_up() -> None:
     gate = Gate()
     gate.resolver.pointers[REVERSE] = [f"host{number}.example" for number in range(100)]
