@@ -202,15 +202,6 @@ def make_symlink(path: Path, target: str) -> None:
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
-def link_file(source: Path, target: Path) -> None:
-    """Give a file a second name. Holds from the caller's sync of the target's directory on.
-
-    Raises:
-        FileExistsError: ``target`` is taken, by whatever.
-    """
-    os.link(source, target, follow_symlinks=False)
-
-
 def rename(
     source: Path | str, target: Path | str, *, source_dir_fd: int | None = None, target_dir_fd: int | None = None
 ) -> None:
@@ -260,6 +251,16 @@ def open_for_update(path: Path, *, create_mode: int | None = None) -> int:
     return _open_regular(path, os.O_RDWR, create_mode)
 
 
+def check_regular(descriptor: int, name: str) -> None:
+    """See that an open file is a regular one; ``name`` is for the error.
+
+    Raises:
+        OSError: with ``EINVAL`` if it is not.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", name)
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all of ``data`` at the file's position, or at its end if it was opened for append.
 
@@ -294,20 +295,21 @@ def sync_file(descriptor: int) -> None:
 
 
 def _open_regular(path: Path, flags: int, create_mode: int | None) -> int:
+    made = False
     try:
         descriptor = os.open(path, flags | _SAFELY)
     except FileNotFoundError:
         if create_mode is None:
             raise
         descriptor = os.open(path, flags | os.O_CREAT | _SAFELY, create_mode)
-        try:
+        made = True
+    try:
+        if made:
             sync_directory(path.parent)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        check_regular(descriptor, str(path))
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise
     return descriptor
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from spool.errors import MalformedNameError
 
-_USER_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._+=-]{0,63}")
+_USER_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._+=-]{0,63}(?<!\.lock)")
 _DOMAIN_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
@@ -19,7 +19,8 @@ class UserName:
     """A mailbox owner's name: safe as one path segment and as one field of an assign line.
 
     An allow-list: lower case because assign look-ups ignore case, no colon because it separates assign fields, no
-    slash, and no dot or dash in front, so that no name is ``..``, a hidden file or an option.
+    slash, and no dot or dash in front, so that no name is ``..``, a hidden file or an option. None ends in ``.lock``:
+    in a directory of mboxes that is the dot-lock of another user's, which any mail program may remove.
 
     Raises:
         MalformedNameError: anything else, including the empty name and names over 64 characters.

@@ -95,13 +95,14 @@ class MessageDirectories:
 
         Raises:
             FileNotFoundError: it is not, or no longer, there.
-            OSError: it cannot be opened, or is a symbolic link.
-            MailboxUnavailableError: it is no regular file.
+            OSError: it cannot be opened, or is a symbolic link or no regular file.
         """
         descriptor = os.open(base + place.info, _FILE, dir_fd=self._descriptor(place.part))
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        try:
+            durable.check_regular(descriptor, base)
+        except BaseException:
             os.close(descriptor)
-            raise MailboxUnavailableError(f"{self._maildir / place.part.value}: {base!r} is not a regular file")
+            raise
         return descriptor
 
     def stat(self, base: str, place: Place) -> os.stat_result:

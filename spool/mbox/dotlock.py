@@ -16,10 +16,12 @@ import errno
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
 _OWN_OCTETS_MAX: Final = 400
+_LOCK_OCTETS_MAX: Final = 1024  # other programs write a process number, some a host's name, most nothing
 _OWN: Final = re.compile(r"([1-9]\d{0,8})\n(\S{1,300})\n")
 
 
@@ -47,18 +49,23 @@ class DotLock:
         """Take the lock, breaking a stale one; False if another holds it."""
         fresh = self._path.with_name(f".lk{secrets.token_hex(8)}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        self._descriptor = descriptor
+        acquired = False
         try:
-            os.write(descriptor, f"{os.getpid()}\n{_host()}\n".encode())
+            # A full disk has room for a name, seldom for octets: an empty lock locks as well, and its owner must be
+            # able to delete mail.
+            with contextlib.suppress(OSError):
+                os.write(descriptor, f"{os.getpid()}\n{_host()}\n".encode())
             self._break_stale(os.fstat(descriptor).st_mtime)
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, self._path, follow_symlinks=False)
-            if os.fstat(descriptor).st_nlink == 2:
-                self._descriptor = descriptor
+            acquired = os.fstat(descriptor).st_nlink == 2
         finally:
-            fresh.unlink()
-            if self._descriptor is None:
-                os.close(descriptor)
-        return self._descriptor is not None
+            with contextlib.suppress(OSError):  # left under that name it is in nobody's way
+                fresh.unlink()
+            if not acquired:
+                self.release()
+        return acquired
 
     def refresh(self) -> None:
         """Make a lock that is held look fresh; to be called now and then while holding it for long."""
@@ -66,16 +73,18 @@ class DotLock:
             os.utime(self._descriptor)
 
     def release(self) -> None:
-        """Remove the lock if it is still ours. Does nothing if it is not held."""
-        if self._descriptor is None:
+        """Remove the lock if it is still ours. Does nothing if it is not held.
+
+        Raises nothing: what was done under the lock is done, and a lock that cannot be removed becomes stale.
+        """
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
             return
-        try:
+        with contextlib.suppress(OSError):
             found = self._stat()
-            if found is not None and os.path.samestat(found, os.fstat(self._descriptor)):
+            if found is not None and os.path.samestat(found, os.fstat(descriptor)):
                 self._path.unlink()
-        finally:
-            os.close(self._descriptor)
-            self._descriptor = None
+        os.close(descriptor)
 
     def _stat(self) -> os.stat_result | None:
         try:
@@ -85,7 +94,7 @@ class DotLock:
 
     def _break_stale(self, server_time: float) -> None:
         found = self._stat()
-        if found is None:
+        if found is None or not _may_be_lock(found):
             return
         if server_time - found.st_mtime < self._stale_seconds and not self._is_orphan():
             return
@@ -112,6 +121,11 @@ class DotLock:
             return False
         own = _OWN.fullmatch(content.decode("latin-1"))
         return own is not None and own[2] == _host() and not _is_running(int(own[1]))
+
+
+def _may_be_lock(status: os.stat_result) -> bool:
+    # Somebody may have a mailbox of that name: no age makes a directory, or a file with mail in it, a lock.
+    return stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size <= _LOCK_OCTETS_MAX)
 
 
 def _is_running(process: int) -> bool:

@@ -130,7 +130,9 @@ class MboxMaildrop:
                 self._note_reading(descriptor, before, arrived=self._has_grown(before))
             highest = max(retrieved - deleted, default=0)
             if highest > self._last_accessed:
-                save_read_mark(self._mbox.location, self._unique_ids[highest - 1])
+                # A mark that cannot be made is no reason to tell the client that its deletions failed.
+                with suppress(OSError):
+                    save_read_mark(self._mbox.location, self._unique_ids[highest - 1])
 
     def close(self) -> None:
         """Release the session lock and the file. May be called twice, and from another thread."""
@@ -158,7 +160,8 @@ class MboxMaildrop:
         # Mail is new for shells and biffs while the mbox was changed later than read. Our removing is no new mail, and
         # mail that arrived during the session was not read. A second more, as qmail does: equal times tell nothing.
         access = before.st_atime_ns if arrived else max(before.st_atime_ns, before.st_mtime_ns + _SECOND)
-        os.utime(descriptor, ns=(access, before.st_mtime_ns))
+        with suppress(OSError):  # a wrong notice is no reason to tell the client that its deletions failed
+            os.utime(descriptor, ns=(access, before.st_mtime_ns))
 
     def _has_grown(self, status: os.stat_result) -> bool:
         return status.st_size > self._mbox.snapshot.end

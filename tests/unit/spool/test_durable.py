@@ -199,18 +199,6 @@ def test_a_symbolic_link_that_cannot_be_placed_leaves_nothing(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["l"]
 
 
-def test_a_second_name_is_the_same_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"")
-    durable.link_file(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").samefile(tmp_path / "a")
-
-
-def test_a_second_name_never_takes_one_that_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"")
-    with pytest.raises(FileExistsError):
-        durable.link_file(tmp_path / "a", tmp_path / "a")
-
-
 def test_a_renamed_file_replaces_another(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "b").write_bytes(b"b")

@@ -8,14 +8,34 @@ from spool.errors import MalformedNameError
 from spool.names import DomainName, LoginName, UserName
 
 
-@pytest.mark.parametrize("text", ["a", "yasuhi-a", "k-chinnen", "_x", "0", "a.b+c=d_e", "a" * 64])
+@pytest.mark.parametrize("text", ["a", "yasuhi-a", "k-chinnen", "_x", "0", "a.b+c=d_e", "a" * 64, "lock", "a.locks"])
 def test_a_user_name_is_taken_as_it_is(text: str) -> None:
     assert str(UserName(text)) == text
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "..", ".a", "-x", "+a", "=a", "a/b", "a:b", "a b", "a\n", "\na", "a\0", "a%s", "A", "é", "a" * 65, "a\t"],
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "-x",
+        "+a",
+        "=a",
+        "a/b",
+        "a:b",
+        "a b",
+        "a\n",
+        "\na",
+        "a\0",
+        "a%s",
+        "A",
+        "é",
+        "a" * 65,
+        "a\t",
+        "a.lock",
+    ],
 )
 def test_what_could_leave_its_path_segment_or_assign_field_is_no_user_name(text: str) -> None:
     with pytest.raises(MalformedNameError):

@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,28 @@ def test_a_link_planted_as_the_lock_is_not_followed(mbox: Path) -> None:
 def test_whatever_else_is_planted_as_the_lock_is_a_lock(mbox: Path, plant: Callable[[Path], None]) -> None:
     plant(lock_path(mbox))
     assert not lock_of(mbox).try_acquire()
+    age(lock_path(mbox), 301)
+    assert not lock_of(mbox).try_acquire()
+
+
+def test_a_file_with_mail_in_it_never_becomes_a_stale_lock(mbox: Path) -> None:
+    lock_path(mbox).write_text("From yasuhi\n" + "mail\n" * 300)
+    age(lock_path(mbox), 301)
+    assert not lock_of(mbox).try_acquire()
+    assert lock_path(mbox).read_text().startswith("From yasuhi\n")
+
+
+def test_a_full_disk_has_room_for_an_empty_lock(mbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = lock_of(mbox)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        assert lock.try_acquire()
+    assert not lock_of(mbox).try_acquire()
+    lock.release()
+    assert list(mbox.parent.glob("*lock")) == []
 
 
 def test_a_lock_that_is_refreshed_does_not_age(mbox: Path) -> None:
