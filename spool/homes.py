@@ -73,6 +73,16 @@ def location_of_kind(
     return _location(templates[0], user, uid, gid, home, settings)
 
 
+def hash_directory(user: UserName, home: Path, settings: SpoolSettings) -> str:
+    """Say what ``{hash}`` is in a user's templates: the directory, below the spool root, that their home lies in.
+
+    So it is where the layout of the day put the user, as the assign record keeps it, and is not computed again. Only
+    for a home outside of the root, of which no record says it, the present layout is asked.
+    """
+    parent, root = str(home.parent), f"{str(settings.root).rstrip('/')}/"
+    return parent[len(root) :] if f"{parent}/".startswith(root) else layout_named(settings.layout).directory(user)
+
+
 def make_home(home: Path, *, uid: int, gid: int, root: Path) -> None:
     """Make a home with mode 0700 and in it the directory for our own files; between ``root`` and it what is missing.
 
@@ -130,22 +140,24 @@ def make_mailbox(location: MailboxLocation) -> None:
 def _location(
     template: MaildropTemplate, user: UserName, uid: int, gid: int, home: Path, settings: SpoolSettings
 ) -> MailboxLocation:
-    directory = layout_named(settings.layout).directory(user)
     return MailboxLocation(
         user=user,
         uid=uid,
         gid=gid,
         home=home,
-        path=template.path(home=home, user=user, directory=directory),
+        path=template.path(home=home, user=user, directory=hash_directory(user, home, settings)),
         kind=template.kind,
         state=home / STATE_DIRECTORY,
-        state_name=_state_name(template),
+        state_name=_state_name(template, user),
     )
 
 
-def _state_name(template: MaildropTemplate) -> str:
-    """Name a template for files in the home: from its text, which stays when homes and hash directories move."""
-    text = str(Path(template.text))
+def _state_name(template: MaildropTemplate, user: UserName) -> str:
+    """Name a user's mailbox for files in the home, which stays when homes and hash directories move.
+
+    From the template's text, with the user in it: two users of one home may have two mailboxes, or one.
+    """
+    text = str(Path(template.text)).replace("{user}", user.text)
     return f"{_UNSAFE.sub('_', Path(text).name)[:32]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -26,7 +26,14 @@ from spool.assign_directory import AssignDirectory
 from spool.assign_edits import AssignText, TakenExtension, taken_extensions
 from spool.control_files import Domains, Locals, with_memberships
 from spool.errors import NoSuchUserError, RosterError, SettingsError, SpoolError
-from spool.homes import STATE_DIRECTORY, locate_mailbox, location_of_kind, make_home, make_mailbox
+from spool.homes import (
+    STATE_DIRECTORY,
+    hash_directory,
+    locate_mailbox,
+    location_of_kind,
+    make_home,
+    make_mailbox,
+)
 from spool.layouts import LAYOUTS, layout_named
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.names import DomainName, UserName
@@ -254,7 +261,7 @@ class Roster:
 
     def _places_of_mail(self, name: UserName, record: AssignRecord) -> tuple[Path, ...]:
         """Say where the user may have mail: the home, and what of the templates is outside of it."""
-        directory = layout_named(self._settings.layout).directory(name)
+        directory = hash_directory(name, record.home, self._settings)
         outside = (
             template.path(home=record.home, user=name, directory=directory)
             for template in self._settings.templates

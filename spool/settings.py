@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class SpoolSettings:
     @property
     def templates(self) -> tuple[MaildropTemplate, ...]:
         """The templates of ``maildrop``, in their order."""
-        return tuple(MaildropTemplate(text) for text in self.maildrop)
+        return _templates(self.maildrop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ class MaildropTemplate:
     def path(self, *, home: Path, user: UserName, directory: str) -> Path:
         """Say where it is for one user; ``directory`` is what the layout says of them."""
         return Path(self.text.format_map({"home": str(home), "user": user.text, "hash": directory}))
+
+
+@functools.lru_cache(maxsize=16)  # every delivery and every login asks for them
+def _templates(texts: tuple[str, ...]) -> tuple[MaildropTemplate, ...]:
+    return tuple(map(MaildropTemplate, texts))
 
 
 def _check_template(key: str, text: str, *, fields: Collection[str]) -> None:

@@ -24,7 +24,14 @@ def make_state_directory(location: MailboxLocation) -> None:
         SpoolError: it cannot be made (the home is missing, full, or not ours), or something else has its name.
     """
     with durable.storage_errors(location.state):
-        with contextlib.suppress(FileExistsError):
-            durable.make_directory(location.state)
-        # A link here would put our files into a place that somebody else chose.
-        os.close(os.open(location.state, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))
+        try:
+            _check(location.state)
+        except FileNotFoundError:
+            with contextlib.suppress(FileExistsError):
+                durable.make_directory(location.state)
+            _check(location.state)
+
+
+def _check(directory: Path) -> None:
+    # A link here would put our files into a place that somebody else chose.
+    os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))

@@ -10,7 +10,7 @@ import pytest
 
 from spool import durable, homes
 from spool.errors import HomeUnavailableError, MailboxUnavailableError, RosterError, SpoolError
-from spool.homes import locate_mailbox, location_of_kind, make_home, make_mailbox
+from spool.homes import hash_directory, locate_mailbox, location_of_kind, make_home, make_mailbox
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.names import UserName
 from spool.settings import SpoolSettings
@@ -149,6 +149,27 @@ def test_a_mailbox_outside_of_the_home_is_found(home: Path, tmp_path: Path) -> N
     assert found.path == tmp_path / "var" / "y" / "a"
 
 
+@pytest.mark.parametrize(
+    ("home", "directory"),
+    [("mail/q/ann", "q"), ("mail/q/w/ann-old", "q/w"), ("mail/ann", ""), ("mailbox/ann", "a"), ("elsewhere/ann", "a")],
+)
+def test_the_hash_directory_is_that_of_the_home_and_of_the_layout_only_elsewhere(
+    tmp_path: Path, home: str, directory: str
+) -> None:
+    settings = SpoolSettings(tmp_path / "mail", layout="first")
+    assert hash_directory(ANN, tmp_path / home, settings) == directory
+
+
+def test_a_mailbox_outside_of_the_home_stays_where_it_is_when_the_layout_changes(root: Path, tmp_path: Path) -> None:
+    template = f"{tmp_path}/var/{{hash}}/{{user}}"
+    before, after = (SpoolSettings(root, layout=layout, maildrop=(template,)) for layout in ("first", "hex2"))
+    home = root / "a" / "ann"
+    make_home(home, uid=UID, gid=GID, root=root)
+    made = location_of_kind(None, ANN, uid=UID, gid=GID, home=home, settings=before)
+    make_mailbox(made)
+    assert locate_mailbox(ANN, uid=UID, gid=GID, home=home, settings=after) == made
+
+
 def test_a_missing_directory_of_mboxes_is_temporary_and_not_no_mail(home: Path, tmp_path: Path) -> None:
     with pytest.raises(HomeUnavailableError, match="no such directory"):
         locate(home, f"{tmp_path}/absent/{{user}}")
@@ -158,6 +179,16 @@ def test_names_of_state_stay_when_the_home_moves(root: Path, home: Path) -> None
     before = locate(home).state_name
     home.rename(root / "moved")
     assert locate(root / "moved").state_name == before
+
+
+def test_two_users_of_one_home_share_what_is_named_alike_and_nothing_else(home: Path) -> None:
+    def state_names(template: str) -> set[str]:
+        settings = SpoolSettings(Path("/mail"), maildrop=(template,))
+        users = (ANN, UserName("bob"))
+        return {locate_mailbox(user, uid=UID, gid=GID, home=home, settings=settings).state_name for user in users}
+
+    assert len(state_names("{home}/Mailbox")) == 1
+    assert len(state_names("{home}/{user}")) == 2
 
 
 def test_names_of_state_differ_between_templates_and_are_plain(home: Path) -> None:
