@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from accounts.requests import (
     ApopRequest,
     AuthAnswer,
+    Granted,
     Offer,
     PasswordRequest,
     RefusalReason,
@@ -117,7 +118,10 @@ class AuthenticatorClient:
     def _answer(self, number: int, answer: AuthAnswer) -> None:
         question = self._questions.pop(number, None)
         if question is None:
-            return  # late: it was answered TEMPORARY
+            # Late: it was answered TEMPORARY, and nobody will use what was granted.
+            if isinstance(answer, Granted):
+                self.tell(SessionEnded(answer.user, opened=False))
+            return
         if question.limit.active():
             question.limit.cancel()
         question.answer.callback(answer)
