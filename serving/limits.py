@@ -5,22 +5,20 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-from serving.settings import LimitsSettings
-
 _IPV6_NETWORK_BITS: Final = 64  # what one subscriber usually gets; they can use any address in it
 
 
 class ConnectionLimits:
-    """Counts open connections: ``limits.connections_per_address`` and ``limits.connections``.
+    """Counts open connections: at most ``per_address`` of one address, and ``connections`` in all.
 
     Addresses are text, as the kernel writes them; an IPv6 address counts as its /64. What is no IP address, such as the
     other end of a UNIX socket, counts in the total only. Both methods take constant time; memory is bounded by the
     connections that are open.
     """
 
-    def __init__(self, limits: LimitsSettings) -> None:
-        self._connections_max = limits.connections
-        self._per_address_max = limits.connections_per_address
+    def __init__(self, *, connections: int, per_address: int) -> None:
+        self._connections_max = connections
+        self._per_address_max = per_address
         self._open = 0
         self._by_peer: dict[str | int, int] = {}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ from spool.file_systems import Mount
 FILES_PER_CONNECTION: Final = 3  # its socket; its session lock; one open message or mbox
 FILES_BESIDE: Final = 64  # listening sockets, control channels, libraries, logs
 FILES_MIN: Final = 256  # below this not even a small site can be served
+CONNECTIONS_MAX: Final = 10_000  # of one worker, unless the settings say more
+CONNECTIONS_FEW: Final = 250  # a limit on files that leaves less than this is worth a warning
 PROCESSES_BESIDE: Final = 32  # supervisor, authenticator and its hashers and checkers
 
 
@@ -32,7 +35,15 @@ class KernelLimits:
         resource.setrlimit(limit, (soft, hard))
 
 
-def check_resource_limits(limits: LimitsSettings, workers: int, kernel: KernelLimits | None = None) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the kernel grants: ``connections`` of each worker, so that none runs out of files, and what to warn of."""
+
+    connections: int
+    warnings: tuple[str, ...]
+
+
+def claim_resources(limits: LimitsSettings, workers: int, kernel: KernelLimits | None = None) -> Resources:
     """Raise the limits on open files and on processes to what the settings need.
 
     Args:
@@ -40,33 +51,39 @@ def check_resource_limits(limits: LimitsSettings, workers: int, kernel: KernelLi
         workers: how many there are.
         kernel: whose limits; this process's if None.
 
-    Returns:
-        What the operator should hear: which limit is too low, and what to do.
-
     Raises:
         SettingsError: so few files may be open that nothing can be served.
     """
     kernel = kernel or KernelLimits()
-    warnings = []
-    files_needed = limits.connections * FILES_PER_CONNECTION + limits.threads + FILES_BESIDE
-    files = _raise_to(kernel, resource.RLIMIT_NOFILE, files_needed)
-    if files < (least := min(FILES_MIN, files_needed)):
-        raise SettingsError(f"RLIMIT_NOFILE: expected at least {least} open files a process, found {files}")
-    if files < files_needed:
-        connections = max(1, (files - limits.threads - FILES_BESIDE) // FILES_PER_CONNECTION)
-        warnings.append(
-            f"RLIMIT_NOFILE lets a process open {files} files, but [limits] connections = {limits.connections} may "
-            f"need {files_needed}: raise the limit (LimitNOFILE= in a systemd unit), or set connections = {connections}"
-        )
+    connections, files_warning = _connections(limits, kernel)
+    warnings = [] if files_warning is None else [files_warning]
     # The kernel counts threads, and all of the uid's, ours or not: so this is the least that is needed.
-    processes_needed = workers * (limits.threads + 1) + PROCESSES_BESIDE
-    processes = _raise_to(kernel, resource.RLIMIT_NPROC, processes_needed)
-    if processes < processes_needed:
+    needed = workers * (limits.threads + 1) + PROCESSES_BESIDE
+    processes = _raise_to(kernel, resource.RLIMIT_NPROC, needed)
+    if processes < needed:
         warnings.append(
             f"RLIMIT_NPROC lets this uid have {processes} processes and threads, but {workers} workers with [limits] "
-            f"threads = {limits.threads} may need {processes_needed}: raise the limit (LimitNPROC= in a systemd unit)"
+            f"threads = {limits.threads} may need {needed}: raise the limit (LimitNPROC= in a systemd unit)"
         )
-    return tuple(warnings)
+    return Resources(connections, tuple(warnings))
+
+
+def _connections(limits: LimitsSettings, kernel: KernelLimits) -> tuple[int, str | None]:
+    """How many connections of a worker the limit on open files has room for, and what is wrong with that."""
+    wanted = CONNECTIONS_MAX if limits.connections is None else limits.connections
+    needed = wanted * FILES_PER_CONNECTION + limits.threads + FILES_BESIDE
+    files = _raise_to(kernel, resource.RLIMIT_NOFILE, needed)
+    if files < (least := min(FILES_MIN, needed)):
+        raise SettingsError(f"RLIMIT_NOFILE: expected at least {least} open files a process, found {files}")
+    possible = max(1, (files - limits.threads - FILES_BESIDE) // FILES_PER_CONNECTION)
+    if possible >= wanted:
+        return wanted, None
+    if limits.connections is None and possible >= CONNECTIONS_FEW:
+        return possible, None
+    return possible, (
+        f"RLIMIT_NOFILE lets a process open {files} files, which is enough for {possible} connections of each worker, "
+        f"not for {wanted}: raise the limit to {needed} (LimitNOFILE= in a systemd unit)"
+    )
 
 
 def network_file_system_warnings(spool_root: Path, mounts: Iterable[Mount]) -> tuple[str, ...]:

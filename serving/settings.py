@@ -7,6 +7,7 @@ Each class checks its own values and raises ``ValueError`` with a text that begi
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -144,6 +145,7 @@ class WorkersSettings:
 class LimitsSettings:
     """What one peer, one user and one file system may occupy.
 
+    ``connections`` None means as many as the kernel's limit on open files has room for, up to 10,000.
     ``connections``, ``connections_per_address`` and everything from ``operations_per_user`` on count within one worker
     process; ``connections_per_user`` and ``failures_per_address`` over the whole site, where 0 means no limit. An IPv6
     address counts as its /64 network.
@@ -158,7 +160,7 @@ class LimitsSettings:
     * ``stuck_threads``: at so many stuck the worker is replaced.
     """
 
-    connections: int = 10_000
+    connections: int | None = None
     connections_per_address: int = 200
     connections_per_user: int = 20
     failures_per_address: int = 20
@@ -173,7 +175,8 @@ class LimitsSettings:
     def __post_init__(self) -> None:
         site_wide = {"connections_per_user", "failures_per_address"}
         _at_least(self, 0, *site_wide)
-        _at_least(self, 1, *(field.name for field in fields(self) if field.name not in site_wide))
+        given = {field.name for field in fields(self) if getattr(self, field.name) is not None}
+        _at_least(self, 1, *sorted(given - site_wide))
         if self.stuck_threads > self.threads:
             raise ValueError(f"stuck_threads: expected at most threads ({self.threads}), found {self.stuck_threads}")
 
@@ -188,6 +191,24 @@ class LogSettings:
     def __post_init__(self) -> None:
         _one_of("format", self.format, LOG_FORMATS)
         _one_of("level", self.level, LOG_LEVELS)
+
+
+def check_listeners(listeners: Sequence[ListenerSettings]) -> None:
+    """Check that no two listeners are for one address; port 0, any free one, is another each time.
+
+    Raises:
+        ValueError: two are, or cannot be told apart.
+    """
+    seen: dict[SocketAddress, set[str]] = {}
+    for listener in listeners:
+        address = listener.socket_address
+        protocols = seen.setdefault(address, set())
+        if isinstance(address, InternetAddress) and address.port == 0:
+            if listener.protocol in protocols:
+                raise ValueError(f"address: two {listener.protocol} listeners have {address}")
+        elif protocols:
+            raise ValueError(f"address: two listeners have {address}")
+        protocols.add(listener.protocol)
 
 
 def _at_least(settings: object, minimum: int, *names: str) -> None:

@@ -32,7 +32,7 @@ from serving.generations import Generation, Seat, SupervisorPlan, generation_of
 from serving.signals import signals_as_octets
 from serving.sockets import ListeningSockets
 from serving.status import StatusServer, status_report
-from spool.errors import SettingsError
+from spool.errors import SettingsError, SpoolError
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
@@ -144,7 +144,7 @@ class Supervisor:
         self._reload_due = False
         try:
             self._begin(self._reload())
-        except SettingsError as error:
+        except SpoolError as error:
             _log.error("reload refused, going on as before: %s", error)
         except Exception:
             _log.exception("reload failed, going on as before")

@@ -23,12 +23,14 @@ from serving.generations import SupervisorPlan
 from serving.mail_process import run_mail_process
 from serving.mail_processes import MailProcessPlan
 from serving.privileges import Identity
-from serving.resources import check_resource_limits, network_file_system_warnings
+from serving.resources import claim_resources, network_file_system_warnings
 from serving.settings import ListenerSettings
 from serving.sockets import ListenerPlan
 from serving.spawner import SpawnerPlan, run_spawner
 from serving.status import SOCKET_NAME
 from serving.worker import run_worker
+from spool.assign_directory import AssignDirectory
+from spool.control_files import Locals
 from spool.errors import SettingsError
 from spool.file_systems import Mounts
 from spool.site import Site
@@ -52,42 +54,50 @@ def service_plan(site: Site, settings: SiteSettings, warn: Callable[[str], None]
 
     Raises:
         SettingsError: something the settings name is missing or unusable.
+        DirectoryUnavailableError: the directory of users is.
     """
     if not settings.listeners:
         raise SettingsError(f"{site.settings_file}: no [[listener]]: nothing would be served")
-    for warning in start_warnings(settings):
+    resources = claim_resources(settings.limits, worker_count(settings))
+    for warning in (*resources.warnings, *network_file_system_warnings(settings.spool.root, Mounts().all())):
         warn(warning)
+    _check_assignments(site)
+    service, authenticator = service_identity(settings), authenticator_identity(site)
+    _check_attainable(service.uid, "workers")
+    _check_attainable(0 if authenticator is None else authenticator.uid, AUTHENTICATOR)
     root = os.geteuid() == 0
     parts = ServiceParts(
         site=site,
         settings=settings,
-        service=service_identity(settings),
+        service=service,
         tls=_tls_of(settings.listeners, warn),
+        connections=resources.connections,
+        submission_domain=_first_domain(site),
         ticket_key=bytearray(os.urandom(KEY_OCTETS)) if root else None,
     )
     plans = tuple(plan_of(listener) for listener in settings.listeners)
     return SupervisorPlan(
         listeners=plans,
-        roles=tuple(_roles(parts)),
+        roles=tuple(_roles(parts, authenticator)),
         drain_seconds=settings.workers.drain_seconds,
         status_path=status_path(site, settings),
     )
 
 
-def _roles(parts: ServiceParts) -> list[Role]:
+def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
     settings = parts.settings
     roles = [
         Role(
             AUTHENTICATOR,
             1,
             partial(run_authenticator, partial(build_authenticator, parts), time.monotonic),
-            identity=authenticator_identity(parts.site),
+            identity=authenticator,
             knows=frozenset({SPAWNER}),
         ),
         Role(
             WORKER,
             worker_count(settings),
-            partial(run_worker, partial(build_worker, parts), settings.limits.connections),
+            partial(run_worker, partial(build_worker, parts), parts.connections),
             identity=parts.service,
             protocols=frozenset(listener.protocol for listener in settings.listeners),
             knows=frozenset({AUTHENTICATOR, SPAWNER}),
@@ -101,18 +111,6 @@ def _roles(parts: ServiceParts) -> list[Role]:
         )
         roles.append(Role(SPAWNER, 1, partial(run_spawner, SpawnerPlan(mail, settings.service.uid_min))))
     return roles
-
-
-def start_warnings(settings: SiteSettings) -> tuple[str, ...]:
-    """What the operator should hear of this machine: limits that are too low, network file systems.
-
-    Raises:
-        SettingsError: so few files may be open that nothing can be served.
-    """
-    return (
-        *check_resource_limits(settings.limits, worker_count(settings)),
-        *network_file_system_warnings(settings.spool.root, Mounts().all()),
-    )
 
 
 def status_path(site: Site, settings: SiteSettings) -> Path:
@@ -155,6 +153,24 @@ def authenticator_identity(site: Site) -> Identity | None:
     except OSError as error:
         raise SettingsError(f"{site.passwd}: {error.strerror}") from error
     return Identity(owner.st_uid, owner.st_gid) if owner.st_uid else None
+
+
+def _check_attainable(uid: int, role: str) -> None:
+    own = os.geteuid()
+    if own not in (0, uid):
+        raise SettingsError(f"only root can start the {role} as uid {uid}; this is uid {own}")
+
+
+def _check_assignments(site: Site) -> None:
+    """See that users can be looked up; how many there are makes no difference."""
+    next(AssignDirectory(site.assign_compiled).lines(), None)
+
+
+def _first_domain(site: Site) -> str:
+    domains = Locals(site.locals).all()
+    if not domains:
+        raise SettingsError(f"{site.locals}: expected a domain, found none")
+    return min(domain.text for domain in domains)
 
 
 def _tls_of(listeners: tuple[ListenerSettings, ...], warn: Callable[[str], None]) -> Mapping[ListenerPlan, TlsMaterial]:

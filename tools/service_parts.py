@@ -18,13 +18,16 @@ class ServiceParts:
     """Read in the supervisor before it forks, so that the others need no right to read keys.
 
     ``tls`` holds the material of each listener that has any. ``ticket_key`` is None where nobody needs to become
-    another user.
+    another user. ``connections`` is how many each worker may have open. ``submission_domain`` is the domain of the
+    envelope sender of submitted mail.
     """
 
     site: Site
     settings: SiteSettings
     service: Identity
     tls: Mapping[ListenerPlan, TlsMaterial]
+    connections: int
+    submission_domain: str
     ticket_key: bytearray | None = field(repr=False)
 
 

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from accounts.settings import AuthSettings
 from popd.server.settings import Pop3Settings
-from serving.settings import LimitsSettings, ListenerSettings, LogSettings, ServiceSettings, WorkersSettings
+from serving.settings import (
+    LimitsSettings,
+    ListenerSettings,
+    LogSettings,
+    ServiceSettings,
+    WorkersSettings,
+    check_listeners,
+)
+from spool.errors import SettingsError
 from spool.settings import SpoolSettings
 from spool.settings_file import array_to, check_sections, parse_override, read_settings_file, table_to, with_override
 from spool.site import Site
@@ -65,4 +73,8 @@ def check_site_settings(site: Site, tables: Mapping[str, Any]) -> SiteSettings:
         name: table_to(cls, tables.get(name, {}), file=file, section=name) for name, cls in SECTIONS.items()
     }
     listeners = array_to(ListenerSettings, tables.get(LISTENERS, []), file=file, section=LISTENERS)
+    try:
+        check_listeners(listeners)
+    except ValueError as error:
+        raise SettingsError(f"{file}: {LISTENERS}.{error}") from error
     return SiteSettings(**settings, listeners=listeners)

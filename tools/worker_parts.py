@@ -33,7 +33,6 @@ from serving.spawner_client import SpawnerClient
 from serving.threads import DaemonThreads
 from serving.tls import ServerTls, tls_factory
 from serving.worker import Service, WorkerContext, WorkerParts
-from spool.control_files import Locals
 from spool.file_systems import Mounts
 from spool.homes import locate_mailbox
 from spool.mailbox import Maildrop
@@ -67,7 +66,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
         RemoteMaildropOpener(reactor, spawner, settings.limits.operation_seconds),
     )
     totals = ServiceCounters()
-    limits = ConnectionLimits(settings.limits)
+    limits = ConnectionLimits(connections=parts.connections, per_address=settings.limits.connections_per_address)
     resolver = createResolver()  # type: ignore[no-untyped-call]
 
     def serve(plan: ListenerPlan) -> Service:
@@ -117,7 +116,7 @@ def _pop3_listener(
     service = Pop3Service(
         settings=settings,
         logins=LoginServices(context.authentication, opener, gate, settings.busy, reactor),
-        submitter=SendmailCommand(settings.xtnd_xmit, _submission_domain(parts), reactor, reactor),
+        submitter=SendmailCommand(settings.xtnd_xmit, parts.submission_domain, reactor, reactor),
         allowance=HourlyAllowance(settings.xtnd_xmit_messages_per_hour, reactor),
         tls=tls,
         clock=reactor,
@@ -137,8 +136,3 @@ def _pop3_listener(
     )
     outer = tls_factory(tls, factory, reactor) if implicit and tls is not None else factory
     return Service(outer, factory.drain)
-
-
-def _submission_domain(parts: ServiceParts) -> str:
-    """The domain of the envelope sender of submitted mail: the first local domain, by name."""
-    return min(domain.text for domain in Locals(parts.site.locals).all())

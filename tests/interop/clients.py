@@ -106,8 +106,8 @@ def curl(errand: Errand) -> list[bytes]:
         assert len(message) == int(octets), f"LIST said {octets} for message {number}, RETR sent {len(message)}"
         messages.append(to_lf(message))
     if not errand.keep:
-        for number in range(len(messages), 0, -1):  # each in a session of its own, so the numbers below stay
-            run(*common, "--head", "--request", f"DELE {number}", url, home=errand.home)
+        for last in range(len(messages), 0, -1):  # each in a session of its own, so the numbers below stay
+            run(*common, "--head", "--request", f"DELE {last}", url, home=errand.home)
     return messages
 
 

@@ -88,6 +88,8 @@ class Site:
         return ask_status(self.status_path, timeout_seconds=SECONDS)
 
     def child(self, role: str) -> int:
-        (pid,) = (child["pid"] for child in self.status()["children"] if child["role"] == role)
+        """The one of this role that serves: one that drains may still be there for a moment."""
+        children = self.status()["children"]
+        (pid,) = (child["pid"] for child in children if child["role"] == role and child["state"] != "draining")
         assert isinstance(pid, int)
         return pid

@@ -4,11 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.limits import ConnectionLimits
-from serving.settings import LimitsSettings
 
 
 def limits(per_address: int, connections: int = 100) -> ConnectionLimits:
-    return ConnectionLimits(LimitsSettings(connections=connections, connections_per_address=per_address))
+    return ConnectionLimits(connections=connections, per_address=per_address)
 
 
 def test_an_address_gets_no_more_than_its_share() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from serving.settings import (
     ServiceSettings,
     UnixAddress,
     WorkersSettings,
+    check_listeners,
     parse_address,
 )
 
@@ -118,3 +120,34 @@ def test_a_worker_cannot_have_more_stuck_threads_than_threads() -> None:
 def test_an_unknown_log_choice_is_refused(format_: str, level: str, named: str) -> None:
     with pytest.raises(ValueError, match=f"^{named}: expected one of"):
         LogSettings(format_, level)
+
+
+def listeners(*each: str) -> list[ListenerSettings]:
+    pairs = (text.split("=", 1) for text in each)
+    return [ListenerSettings(protocol, address, PEM, PEM) for protocol, address in pairs]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("pop3=127.0.0.1:110", "pop3=127.0.0.2:110"),
+        ("pop3=127.0.0.1:0", "pop3s=127.0.0.1:0"),
+        ("pop3=127.0.0.1:110", "pop3=unix:/run/pop3.sock", "pop3=[::1]:110"),
+    ],
+)
+def test_listeners_have_addresses_of_their_own(texts: Sequence[str]) -> None:
+    check_listeners(listeners(*texts))
+
+
+@pytest.mark.parametrize(
+    ("texts", "problem"),
+    [
+        (("pop3=127.0.0.1:110", "pop3s=127.0.0.1:110"), "two listeners have 127.0.0.1:110"),
+        (("pop3=[::1]:110", "pop3=[0:0::1]:110"), r"two listeners have \[::1\]:110"),
+        (("pop3=unix:/run/s", "pop3=unix:/run/s"), "two listeners have unix:/run/s"),
+        (("pop3=127.0.0.1:0", "pop3=127.0.0.1:0"), "two pop3 listeners have 127.0.0.1:0"),
+    ],
+)
+def test_two_listeners_with_one_address_are_an_error(texts: Sequence[str], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        check_listeners(listeners(*texts))

@@ -116,7 +116,7 @@ def test_a_message_that_may_not_be_read_does_not_hide_the_others(
     maildir.add("new/2.x.host,W=3", b"a\n")
 
     def refuse(self: MessageDirectories, base: str, place: Place) -> int:
-        raise PermissionError
+        raise OSError(error_number, os.strerror(error_number))
 
     with monkeypatch.context() as patched:
         patched.setattr(MessageDirectories, "open_file", refuse)

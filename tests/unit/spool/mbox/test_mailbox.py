@@ -1,14 +1,17 @@
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from spool import durable
 from spool.errors import MailboxBusyError, MailboxUnavailableError, StorageFullError
-from spool.mailbox import Envelope
+from spool.mailbox import Envelope, MailboxLocation
 from spool.mbox import mailbox as mailbox_module
 from spool.mbox.journal import journal_path
+from spool.session_lock import SessionLock
 from spool.state import state_file
 from tests.unit.spool.mbox.mbox_files import FROM, location_of, mailbox_in, mbox_of
 
@@ -73,6 +76,43 @@ def test_a_full_disk_is_told_from_other_trouble(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(durable, "write_all", full)
     with pytest.raises(StorageFullError):
+        mailbox.deliver([MESSAGE], ENVELOPE)
+    assert content(tmp_path) == mbox_of(MESSAGE)
+
+
+def test_a_disk_that_is_full_before_the_mbox_is_locked_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited(*_arguments: object, **_names: object) -> IO[bytes]:
+        return Path("/dev/full").open("r+b")
+
+    mailbox = mailbox_in(tmp_path, mbox_of(MESSAGE))
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", limited)
+    with pytest.raises(StorageFullError):
+        mailbox.deliver([MESSAGE], ENVELOPE)
+    assert content(tmp_path) == mbox_of(MESSAGE)
+
+
+def test_an_mbox_whose_directory_moves_away_is_not_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    mailbox = mailbox_in(tmp_path / "home", mbox_of(MESSAGE))
+
+    class MovingLock(SessionLock):
+        def __init__(self, location: MailboxLocation) -> None:
+            super().__init__(location)
+            location.home.rename(tmp_path / "moved")
+
+    monkeypatch.setattr(mailbox_module, "SessionLock", MovingLock)
+    with pytest.raises(MailboxUnavailableError):
+        mailbox.open_maildrop()
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir, Path.touch, lambda path: path.symlink_to("/etc/passwd")])
+def test_whatever_is_planted_as_the_journal_is_temporary_trouble(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    mailbox = mailbox_in(tmp_path, mbox_of(MESSAGE))
+    mailbox.open_maildrop().close()
+    plant(journal_path(location_of(tmp_path)))
+    with pytest.raises(MailboxUnavailableError):
         mailbox.deliver([MESSAGE], ENVELOPE)
     assert content(tmp_path) == mbox_of(MESSAGE)
 
