@@ -16,6 +16,7 @@ PROTOCOLS: Final = ("pop3", "pop3s")
 IMPLICIT_TLS: Final = frozenset({"pop3s"})
 LOG_FORMATS: Final = ("text", "json")
 LOG_LEVELS: Final = ("debug", "info", "warn", "error", "critical")
+WORKERS_MAX: Final = 1024  # a slip of the finger must not fork without end
 _SOCKET_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path has 108 octets, the last a NUL
 
 
@@ -139,6 +140,8 @@ class WorkersSettings:
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "count", "drain_seconds")
+        if self.count > WORKERS_MAX:
+            raise ValueError(f"count: expected at most {WORKERS_MAX}, found {self.count}")
 
 
 @dataclass(frozen=True, slots=True)

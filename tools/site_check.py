@@ -47,7 +47,7 @@ def check_site(site: Site) -> Findings:
             errors.append(str(error))
     with contextlib.suppress(SpoolError):  # what keeps us from counting is among the errors
         remarks += _users_without_verifiers(site, settings)
-    return Findings(tuple(errors), tuple(remarks))
+    return Findings(tuple(dict.fromkeys(errors)), tuple(remarks))
 
 
 def _plan(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[str]:

@@ -151,3 +151,8 @@ def test_listeners_have_addresses_of_their_own(texts: Sequence[str]) -> None:
 def test_two_listeners_with_one_address_are_an_error(texts: Sequence[str], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         check_listeners(listeners(*texts))
+
+
+def test_more_workers_than_any_machine_runs_are_an_error() -> None:
+    with pytest.raises(ValueError, match="count: expected at most 1024, found 1025"):
+        WorkersSettings(count=1025)
