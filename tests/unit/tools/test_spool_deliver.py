@@ -1,0 +1,113 @@
+"""Tests of tools.spool_deliver: what a mail transport sees of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from spool.assign import AssignLine, Assignment, AssignRecord, Wildcard, publish_assign
+from tools import spool_deliver
+
+MESSAGE = b"Subject: hello\n\nhow are you\n"
+
+
+class Stdin:
+    """A standard input with octets."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.buffer = io.BytesIO(octets)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site whose one user, fred, has our own uid; root's tests never change uid, so fred may be uid 0 here."""
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control" / "locals").write_text("example.org\n")
+    (tmp_path / "mailspool.toml").write_text(f'[spool]\nroot = "{tmp_path}/spool"\n')
+    home = tmp_path / "spool" / "f" / "fred"
+    for part in ("tmp", "new", "cur"):
+        (home / "Maildir" / part).mkdir(parents=True)
+    publish(tmp_path, Assignment("fred", record(home)), Wildcard("fred-", record(home)))
+    monkeypatch.setenv("MAILSPOOL_SITE", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", Stdin(MESSAGE))
+    return tmp_path
+
+
+def record(home: Path, user: str = "fred", uid: int | None = None) -> AssignRecord:
+    return AssignRecord(user, os.geteuid() if uid is None else uid, os.getegid(), home)
+
+
+def publish(site: Path, *lines: AssignLine) -> None:
+    publish_assign(lines, site / "control" / "assign.cdb")
+
+
+def delivered(site: Path) -> list[bytes]:
+    return [path.read_bytes() for path in (site / "spool/f/fred/Maildir/new").iterdir()]
+
+
+@pytest.mark.parametrize("user", ["fred", "FRED", "fred-list", "fred@example.org", "fred@EXAMPLE.org"])
+def test_a_message_goes_into_the_maildrop(site: Path, user: str) -> None:
+    assert spool_deliver.main(["--sender", "a@example.net", user]) == 0
+    assert delivered(site) == [MESSAGE]
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("qmail", 100), ("sysexits", 67)])
+@pytest.mark.parametrize("user", ["nobody-here", "fred@elsewhere.example", "fred@not a domain"])
+def test_an_unknown_address_is_refused_for_good(
+    site: Path, user: str, dialect: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert spool_deliver.main(["--exit-codes", dialect, user]) == status
+    assert capsys.readouterr().err.startswith("5.1.")
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("qmail", 111), ("sysexits", 75)])
+@pytest.mark.parametrize("trouble", ["no-home", "torn-directory", "no-settings", "other-uid", "malformed-owner"])
+def test_trouble_of_ours_is_temporary_and_says_nothing_private(
+    site: Path, trouble: str, dialect: str, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = site / "spool/f/fred"
+    match trouble:
+        case "no-home":
+            home.rename(site / "away")
+        case "torn-directory":
+            (site / "control" / "assign.cdb").write_bytes(b"torn")
+        case "no-settings":
+            (site / "mailspool.toml").unlink()
+        case "other-uid":
+            publish(site, Assignment("fred", record(home, uid=0)))
+        case _:
+            publish(site, Assignment("fred", record(home, user="not a user")))
+    if trouble == "other-uid" and not os.geteuid():
+        pytest.skip("as root this would change the uid of the test itself; tests/root has it")
+    assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith("4.")
+    assert str(site) not in said
+    assert trouble == "no-home" or delivered(site) == []
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("qmail", 111), ("sysexits", 75)])
+@pytest.mark.parametrize("arguments", [[], ["--no-such-option", "fred"], ["fred", "jane"]])
+def test_a_usage_error_is_temporary(
+    dialect: str, status: int, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        spool_deliver.main([f"--exit-codes={dialect}", *arguments])
+    assert ended.value.code == status
+    assert capsys.readouterr().err.startswith("4.3.5 usage: ")
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("qmail", 111), ("sysexits", 75)])
+def test_a_bug_is_temporary(
+    site: Path, dialect: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(spool_deliver, "open_mailbox", broken)
+    assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
+    assert capsys.readouterr().err == "4.3.0 mail system error\n"
