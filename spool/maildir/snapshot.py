@@ -6,6 +6,7 @@ times are equal. A name's time never changes, so messages keep their order from 
 
 from __future__ import annotations
 
+import errno
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from spool.maildir.names import delivery_time, is_seen, wire_octets_in
 from spool.maildir.size_index import SizeIndex
 from spool.unique_ids import UniqueIdFile, key_of_name
 from spool.wire import wire_octets
+
+_OF_ONE_MESSAGE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EIO})  # trouble that need not be that of others
 
 PIECE_OCTETS: Final = 64 * 1024  # reading more at once is no faster, and this is what a session holds
 
@@ -100,9 +103,10 @@ def _size(directories: MessageDirectories, index: SizeIndex, base: str, place: P
     if claimed is not None:
         return claimed
     try:
-        descriptor = directories.open_file(base, place)
-    except PermissionError:
+        octets = wire_octets(read_pieces(directories.open_file(base, place)))
+    except OSError as error:
+        if error.errno not in _OF_ONE_MESSAGE:
+            raise
         return status.st_size  # one message that cannot be read must not hide the others; reading it will say so
-    octets = wire_octets(read_pieces(descriptor))
     index.remember(key, status, octets)
     return octets

@@ -105,7 +105,7 @@ def finish_removal(mbox: HeldMbox, journal: Path) -> None:
         OSError: of the disk.
     """
     while journal.exists():
-        descriptor = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             arrived = _apply(mbox, journal, descriptor)
         finally:

@@ -8,6 +8,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import IO, Final
 
 from spool.durable import storage_errors
@@ -73,9 +74,8 @@ class MboxMailbox:
         which the next delivery closes off (``spool.mbox.delivery``).
         """
         make_state_directory(self.location)
-        with tempfile.SpooledTemporaryFile(_MEMORY_OCTETS, dir=str(self.location.state)) as stored:
+        with _scratch_file(self.location.state) as stored:
             wire_octets = self._store(message, stored)
-            stored.seek(0)
             from_line = make_from_line(envelope.sender, self._now())
             with storage_errors(self.location.path), self._locked(create=True) as mbox:
                 offset = append_message(mbox, from_line, stored)
@@ -108,6 +108,7 @@ class MboxMailbox:
                 stored.write(form.feed(piece))
         with storage_errors(self.location.path):
             stored.write(form.finish())
+            stored.seek(0)  # writes what is still buffered
         return form.wire_octets
 
     def _read(self) -> tuple[Snapshot, OpenFile | None]:
@@ -116,6 +117,7 @@ class MboxMailbox:
                 snapshot = take_snapshot(mbox, unquote=self._unquote)
                 return snapshot, OpenFile(os.dup(mbox.descriptor))
         except FileNotFoundError:
+            self.location.path.parent.stat()  # without its directory the mbox is elsewhere now, and not empty
             return Snapshot((0, 0), 0), None
 
     @contextlib.contextmanager
@@ -123,3 +125,15 @@ class MboxMailbox:
         with self._locks.held(create=create) as mbox:
             finish_removal(mbox, journal_path(self.location))
             yield mbox
+
+
+@contextlib.contextmanager
+def _scratch_file(directory: Path) -> Iterator[IO[bytes]]:
+    """A file for a message that comes in; in memory while it is small, and without a name when it is not."""
+    stored = tempfile.SpooledTemporaryFile(_MEMORY_OCTETS, dir=str(directory))  # noqa: SIM115 - closed below
+    try:
+        yield stored
+    finally:
+        # Closing writes what is still buffered, which nobody needs any more: its trouble would hide the real one.
+        with contextlib.suppress(OSError):
+            stored.close()

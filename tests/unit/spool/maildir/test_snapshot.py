@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,8 +110,9 @@ def test_a_message_that_vanishes_meanwhile_is_left_out(
     assert snapshot.bases == ["2.x.host"]
 
 
-def test_a_message_that_may_not_be_read_does_not_hide_the_others(
-    maildir: Maildir, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error_number", [errno.EACCES, errno.EIO])
+def test_a_message_that_cannot_be_read_does_not_hide_the_others(
+    maildir: Maildir, error_number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maildir.add("new/1.x.host", b"a\n")
     maildir.add("new/2.x.host,W=3", b"a\n")
@@ -122,6 +124,19 @@ def test_a_message_that_may_not_be_read_does_not_hide_the_others(
         patched.setattr(MessageDirectories, "open_file", refuse)
         assert list(maildir.snapshot().wire_octets) == [2, 3]
     assert list(maildir.snapshot().wire_octets) == [3, 3]
+
+
+def test_trouble_that_is_everybodys_is_not_taken_for_one_messages(
+    maildir: Maildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maildir.add("new/1.x.host", b"a\n")
+
+    def refuse(self: MessageDirectories, base: str, place: Place) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(MessageDirectories, "open_file", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        maildir.snapshot()
 
 
 def test_unique_ids_are_bases_unless_imported(maildir: Maildir) -> None:
