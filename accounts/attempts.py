@@ -79,12 +79,6 @@ class Attempts:
         self._pending: dict[int, Attempt] = {}
         self._last_token = 0
 
-    def reload(self, settings: AuthSettings, policy: LoginPolicy) -> None:
-        """Go on with new settings; remembered passwords are forgotten, because their sources may be others."""
-        self._settings = settings
-        self._policy = policy
-        self._cache.forget()
-
     def throttled(self, peer: Peer, claim: Claim, now: float) -> Refused | None:
         """The answer for an address or a name with too many failures, before anything is checked."""
         blocked = self._throttle.address_blocked(peer.address, self._policy.failures_per_address, now) or (

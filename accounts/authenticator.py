@@ -114,12 +114,6 @@ class Authenticator:
         self._decoys = DecoyKeys(random_octets)
         self._known_faults: frozenset[str] = frozenset()
 
-    def reload(self, settings: AuthSettings, policy: LoginPolicy) -> None:
-        """Go on with new settings. Failures, sessions and conversations are kept, remembered passwords are not."""
-        self._settings = settings
-        self._policy = policy
-        self._attempts.reload(settings, policy)
-
     def offer(self) -> Offer:
         """What can be checked now; ask again from time to time, since files change.
 

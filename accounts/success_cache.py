@@ -44,10 +44,6 @@ class SuccessCache:
             return False
         return hmac.compare_digest(entry.digest, self._digest(user, password, verifiers))
 
-    def forget(self) -> None:
-        """Forget everything."""
-        self._entries.remove_where(lambda _user: True)
-
     def _digest(self, user: UserName, password: bytes, verifiers: Sequence[str]) -> bytes:
         digest = hashlib.blake2b(key=self._key, digest_size=32)
         for part in (

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.hung_file_system import can_hang, hung_file_system
+from serving.status import SOCKET_NAME, ask_status
 
 POLLERS = 30
 MEASURED = 20
@@ -41,6 +42,7 @@ SERVICE_UID = 20_499
 PASSWORD = "secret"
 PHASES = ("idle", "healthy", "hung")
 AIM = 1.5
+SETTLE_SECONDS = 60
 
 
 def main() -> int:
@@ -164,7 +166,20 @@ def _phase(name: str, directory: Path, port: int) -> Iterator[None]:
             stack.callback(polling.terminate)
             time.sleep(2.0)  # until it has started
         yield
-    time.sleep(1.0)  # for the end of what hung
+    _settle(directory)
+
+
+def _settle(directory: Path) -> None:
+    """Wait until nothing hangs or ends any more, or the next phase would be measured while it does."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        children = ask_status(directory / "site" / "run" / SOCKET_NAME)["children"]
+        counts = [child["counters"] for child in children if child["role"] in ("worker", "spawner")]
+        if not any(each.get(name, 0) for each in counts for name in ("running", "connections_open", "processes")):
+            time.sleep(1.0)
+            return
+        time.sleep(0.5)
+    raise SystemExit(f"bulkheads: the service has not settled in {SETTLE_SECONDS} seconds")
 
 
 def _poll_for_ever(port: int, who: str) -> None:
@@ -175,14 +190,15 @@ async def _poll_all(port: int, who: str) -> None:
     tasks = set()
     while True:
         for number in range(POLLERS):
-            tasks.add(asyncio.create_task(_poll(port, f"{who}{number}")))
+            # Each from an address of their own, as users have: what is not answered counts against its address.
+            tasks.add(asyncio.create_task(_poll(port, f"{who}{number}", f"127.0.1.{number + 1}")))
             await asyncio.sleep(1.0 / POLLERS)
         tasks = {task for task in tasks if not task.done()}
 
 
-async def _poll(port: int, user: str) -> None:
+async def _poll(port: int, user: str, address: str) -> None:
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
         await reader.readuntil()
         for command in (f"USER {user}", f"PASS {PASSWORD}", "STAT", "QUIT"):
             writer.write(command.encode() + b"\r\n")

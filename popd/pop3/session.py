@@ -11,7 +11,6 @@ mailbox before ``Commit``.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
@@ -67,9 +66,6 @@ class Session:
     __slots__ = ("_awaited", "_bad_commands", "_phase", "_state")
 
     def __init__(self, policy: SessionPolicy) -> None:
-        if not (policy.apop_cleartext or policy.tls_active):
-            # The greeting goes out in the clear; without its time stamp there is no APOP, not even after STLS.
-            policy = dataclasses.replace(policy, timestamp=None)
         self._state = State.AUTHORIZATION
         self._phase: Authorization | Transaction = Authorization(policy)
         self._awaited: Request | None = None
@@ -191,12 +187,12 @@ class Session:
         return () if self._end_of(Commit) is None else self._carry_on((positive("bye"), Close()))
 
     def refused(self, refusal: Refusal) -> tuple[Step, ...]:
-        """The request failed; the session goes on unless the refusal closes it, or it was the commit."""
+        """The request failed; the session goes on unless it was the commit."""
         request = self._end_of(*_LOGINS, SendMessage, ListHeaders, SubmitMessage, Commit)
         if request is None:
             return ()
         steps = self._phase.refuse(refusal)
-        return self._carry_on((*steps, Close()) if refusal.close or isinstance(request, Commit) else steps)
+        return self._carry_on((*steps, Close()) if isinstance(request, Commit) else steps)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -169,11 +169,10 @@ class ResponseCode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request failed. ``text`` is ASCII, one line, without private data; ``close`` ends the session after it."""
+    """Why a request failed. ``text`` is ASCII, one line, without private data."""
 
     text: str
     code: ResponseCode | None = None
-    close: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,6 @@ class SessionPolicy:
     tls_available: bool = False
     tls_active: bool = False
     user_cleartext: bool = False
-    apop_cleartext: bool = True
     mechanisms_cleartext: tuple[str, ...] = ()
     mechanisms_tls: tuple[str, ...] = ("PLAIN",)
     last: bool = False

@@ -75,9 +75,13 @@ class Desk:
         self.external: CheckOutcome = CheckResult.WRONG
         self.rhosts: CheckOutcome = RhostsContent(b"")
         self.now = 1000.0
+        self.open(settings, policy or LoginPolicy())
+
+    def open(self, settings: AuthSettings = SETTINGS, policy: LoginPolicy = LoginPolicy()) -> None:  # noqa: B008
+        """Begin anew with other settings."""
         self.authenticator = Authenticator(
             settings=settings,
-            policy=policy or LoginPolicy(),
+            policy=policy,
             directory=self.directory,
             credentials=self.credentials,
             service_uid=500,
@@ -130,12 +134,12 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def settle(desk: Desk, **changes: Any) -> None:
-    desk.authenticator.reload(dataclasses.replace(SETTINGS, **changes), LoginPolicy())
+    desk.open(dataclasses.replace(SETTINGS, **changes))
 
 
 def admit_rpop(desk: Desk) -> None:
     networks = (ip_network("192.0.2.0/24"),)
-    desk.authenticator.reload(SETTINGS, LoginPolicy(rpop_networks=networks))
+    desk.open(policy=LoginPolicy(rpop_networks=networks))
 
 
 class TestPasswords:
@@ -203,7 +207,7 @@ class TestPasswords:
         assert desk.login(b"root") == Refused(RefusalReason.PERMANENT)
 
     def test_too_many_sessions_are_told_only_after_the_password_was_right(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(connections_per_user=1))
+        desk.open(policy=LoginPolicy(connections_per_user=1))
         assert isinstance(desk.login(), Granted)
         assert desk.login(password=b"pen") == WRONG
         assert desk.login() == Refused(RefusalReason.TOO_MANY_SESSIONS)
@@ -211,7 +215,7 @@ class TestPasswords:
         assert isinstance(desk.login(), Granted)
 
     def test_the_login_delay_is_told_only_after_the_password_was_right(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(login_delay_seconds=60))
+        desk.open(policy=LoginPolicy(login_delay_seconds=60))
         assert isinstance(desk.login(), Granted)
         assert desk.login(password=b"pen") == WRONG
         assert desk.login() == Refused(RefusalReason.LOGIN_DELAY)
@@ -219,7 +223,7 @@ class TestPasswords:
         assert isinstance(desk.login(), Granted)
 
     def test_too_many_failures_end_in_no_check_at_all(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(failures_per_address=3))
+        desk.open(policy=LoginPolicy(failures_per_address=3))
         for name in (b"nobody", b"yasuhi", b"\xff"):
             assert desk.login(name, b"pen") == WRONG
         checks = len(desk.checks)
@@ -312,7 +316,7 @@ class TestApop:
         assert desk.apop(name) == Refused(RefusalReason.TEMPORARY)
 
     def test_an_address_with_too_many_failures_is_not_checked(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(failures_per_address=1))
+        desk.open(policy=LoginPolicy(failures_per_address=1))
         desk.apop(secret=b"x")
         assert desk.apop() == Refused(RefusalReason.THROTTLED, 2.0)
 
@@ -396,7 +400,7 @@ class TestRpop:
         assert desk.ask(self.REQUEST) == WRONG
 
     def test_an_address_with_too_many_failures_is_not_checked(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(failures_per_address=1))
+        desk.open(policy=LoginPolicy(failures_per_address=1))
         desk.ask(self.REQUEST)
         assert desk.ask(self.REQUEST) == Refused(RefusalReason.THROTTLED, 2.0)
 
@@ -455,7 +459,7 @@ class TestSasl:
         assert desk.ask(SaslContinue(7, b"")) == Refused(RefusalReason.TEMPORARY)
 
     def test_an_address_with_too_many_failures_begins_nothing(self, desk: Desk) -> None:
-        desk.authenticator.reload(SETTINGS, LoginPolicy(failures_per_address=1))
+        desk.open(policy=LoginPolicy(failures_per_address=1))
         desk.scram(password=b"pen")
         assert desk.ask(SaslBegin(PLAIN, 9, "SCRAM-SHA-256", None)) == Refused(RefusalReason.THROTTLED, 2.0)
 
@@ -532,9 +536,9 @@ class TestClients:
         assert desk.authenticator.finish(token, CheckResult.RIGHT, desk.now) is None
 
     def test_nobody_is_granted_anything_for_a_worker_that_is_gone(self, desk: Desk) -> None:
+        desk.open(policy=LoginPolicy(connections_per_user=1))
         token = self.pending(desk).token
         desk.ask(SaslBegin(TLS, 1, "LOGIN", None))
-        desk.authenticator.reload(SETTINGS, LoginPolicy(connections_per_user=1))
         assert isinstance(desk.login(), Granted)
         desk.authenticator.client_gone(WORKER)
         assert desk.authenticator.finish(token, CheckResult.RIGHT, desk.now) is None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,15 +79,6 @@ def test_the_greeting_carries_the_time_stamp() -> None:
 
 def test_the_greeting_without_apop_has_none() -> None:
     assert Session(SessionPolicy()).greet() == (Send(b"+OK POP3 ready\r\n"),)
-
-
-@pytest.mark.parametrize(("tls_active", "offered"), [(False, False), (True, True)])
-def test_where_apop_needs_tls_it_is_not_offered_in_the_clear(tls_active: bool, offered: bool) -> None:
-    session = Session(replace(POLICY, apop_cleartext=False, tls_active=tls_active))
-    (greeting,) = session.greet()
-    assert isinstance(greeting, Send)
-    assert (b"<" in greeting.octets) is offered
-    assert is_error(asked(session, b"APOP mrose " + b"0" * 32)) is not offered
 
 
 # -- states -----------------------------------------------------------------------------------------------------------
@@ -210,10 +200,6 @@ def test_a_refused_login_may_be_tried_again() -> None:
     session = logging_in()
     assert session.refused(NO) == (Send(b"-ERR [AUTH] no\r\n"),)
     assert (session.state, session.waiting) == (State.AUTHORIZATION, False)
-
-
-def test_a_refusal_may_close() -> None:
-    assert logging_in().refused(replace(NO, close=True)) == (Send(b"-ERR [AUTH] no\r\n"), Close())
 
 
 def test_a_sasl_dialogue_ends_in_a_login() -> None:
