@@ -7,6 +7,7 @@ is not mounted, or moved a moment ago, and the mail must wait for it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -148,16 +149,15 @@ def _location(
         path=template.path(home=home, user=user, directory=hash_directory(user, home, settings)),
         kind=template.kind,
         state=home / STATE_DIRECTORY,
-        state_name=_state_name(template, user),
+        # With the user in it: two users of one home may have two mailboxes, or one.
+        state_name=_state_name(template.text.replace("{user}", user.text)),
     )
 
 
-def _state_name(template: MaildropTemplate, user: UserName) -> str:
-    """Name a user's mailbox for files in the home, which stays when homes and hash directories move.
-
-    From the template's text, with the user in it: two users of one home may have two mailboxes, or one.
-    """
-    text = str(Path(template.text)).replace("{user}", user.text)
+@functools.lru_cache(maxsize=1024)
+def _state_name(text: str) -> str:
+    """Name a mailbox for files in the home: from its template's text, which stays when homes and directories move."""
+    text = str(Path(text))
     return f"{_UNSAFE.sub('_', Path(text).name)[:32]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

@@ -23,7 +23,7 @@ from typing import Final
 SEEN: Final = "S"
 
 _TIME: Final = re.compile(r"([0-9]{1,11})\.(?:[^.:,M]*M([0-9]{1,6})(?![0-9]))?")
-_DIGITS_MAX: Final = 15  # more would be no size that a file system can hold
+_WIRE_OCTETS: Final = re.compile(r".*,W=([0-9]{1,15})(?![^,])", re.DOTALL)  # more digits would be no size of a file
 _FLAGS: Final = re.compile(r":2,([A-Za-z]*)")
 _RANDOM_OCTETS: Final = 4  # for two containers with one host name and process number in the same microsecond
 _HOST_OCTETS_MAX: Final = 64  # as qmail: keeps the name far from the file system's 255
@@ -73,10 +73,8 @@ def split_name(name: str) -> tuple[str, str]:
 
 def wire_octets_in(base: str) -> int | None:
     """The size in wire octets that a base claims with ``,W=``."""
-    _, claimed, rest = base.rpartition(",W=")
-    digits = rest.partition(",")[0]
-    # isascii(), because isdigit() and int() take Arabic digits too.
-    return int(digits) if claimed and len(digits) <= _DIGITS_MAX and digits.isascii() and digits.isdigit() else None
+    found = _WIRE_OCTETS.match(base)
+    return int(found[1]) if found else None
 
 
 def delivery_time(base: str) -> tuple[int, int] | None:

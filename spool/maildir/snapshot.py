@@ -60,8 +60,9 @@ class MaildirSnapshot:
     @property
     def last_seen(self) -> int:
         """Highest message number (from 1) of those read before, 0 if none was."""
-        seen = {place for place in set(self.places) if place and is_seen(place.info)}
-        return max((number for number, place in enumerate(self.places, 1) if place in seen), default=0)
+        infos = [place.info if place else "" for place in self.places]
+        seen = set(filter(is_seen, set(infos)))
+        return max((number for number, info in enumerate(infos, 1) if info in seen), default=0) if seen else 0
 
     def refresh(self) -> None:
         """Find out where the messages are now; the place of one that is gone is None."""
