@@ -46,9 +46,9 @@ def offered_mechanisms(settings: AuthSettings, *, certificates: bool) -> tuple[s
 class DecoyKeys:
     """Keys for users who have none, so that they cannot be told from those who have.
 
-    The same name gets the same salt as long as this process lives, no password fits. After a restart the salts are
-    others, which tells somebody who asked before and after; users' own salts stay. A key that outlives the process would
-    be one more secret to make, guard and move with a site, for names that mostly are known as mail addresses anyway.
+    The same name gets the same salt as long as this process lives, and no password fits. After a restart the salts are
+    others, which tells somebody who asked before and after, since users' own salts stay. A key that outlives the
+    process would be one more secret to make, guard and move with a site, for names most of which are mail addresses.
     """
 
     def __init__(self, random_octets: Callable[[int], bytes]) -> None:
