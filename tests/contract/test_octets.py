@@ -58,7 +58,7 @@ def test_a_message_of_unusual_form_is_read_as_it_was_delivered(user: OneUser, me
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     kind=st.sampled_from(MailboxKind),
     parts=st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"From a", b">From ", b".", b"x", b"\0"]), max_size=12),
