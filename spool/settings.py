@@ -22,7 +22,7 @@ BREAK_CHARACTERS: Final = "-+=._"  # what user names may contain and extensions 
 class SpoolSettings:
     """Where mailboxes lie and how they are locked.
 
-    ``maildrop`` is an ordered list of templates with ``{home}``, ``{user}``, ``{hash}`` (the layout's directory part);
+    ``maildrop`` is an ordered list of templates with ``{home}``, ``{user}``, ``{hash}`` (``spool.homes.hash_directory``);
     a trailing slash means Maildir. The first that exists in an existing home is the mailbox; the last one, if an mbox,
     need not exist yet. ``home_link`` has ``{user}``. ``mbox_locks`` are taken in this order.
 
@@ -94,7 +94,7 @@ class MaildropTemplate:
         return self.text.startswith("{home}/")
 
     def path(self, *, home: Path, user: UserName, directory: str) -> Path:
-        """Say where it is for one user; ``directory`` is what the layout says of them."""
+        """Say where it is for one user; ``directory`` is their ``spool.homes.hash_directory``."""
         return Path(self.text.format_map({"home": str(home), "user": user.text, "hash": directory}))
 
 
