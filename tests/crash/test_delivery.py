@@ -18,11 +18,6 @@ BROKEN = b"Subject: broken off\n\n" + b"a line of the body\n" * 50
 AFTER = b"Subject: after\n\nFrom here on all is well\n"
 
 
-@pytest.fixture(params=list(MailboxKind), ids=lambda kind: kind.value)
-def kind(request: pytest.FixtureRequest) -> MailboxKind:
-    return request.param  # type: ignore[no-any-return]
-
-
 @pytest.fixture
 def fresh(tmp_path: Path, kind: MailboxKind) -> Callable[[int], OneUser]:
     """Makes copies of one user with the same mail, unique-ids included."""

@@ -22,9 +22,9 @@ NEW = b"Subject: new\n\nmail\n"
 CLEANING: frozenset[str | None] = frozenset({"fstat", "stat", "unlink"})
 
 
-@pytest.fixture(params=list(MailboxKind), ids=lambda kind: kind.value)
-def user(request: pytest.FixtureRequest, tmp_path: Path) -> OneUser:
-    user = OneUser(tmp_path / "original", request.param)
+@pytest.fixture
+def user(kind: MailboxKind, tmp_path: Path) -> OneUser:
+    user = OneUser(tmp_path / "original", kind)
     user.deliver(*MAIL)
     user.messages()
     return user

@@ -19,11 +19,6 @@ ALL = set(range(1, len(MAIL) + 1))
 ARRIVING = b"Subject: arriving\n\nduring the session\n"
 
 
-@pytest.fixture(params=list(MailboxKind), ids=lambda kind: kind.value)
-def kind(request: pytest.FixtureRequest) -> MailboxKind:
-    return request.param  # type: ignore[no-any-return]
-
-
 @pytest.fixture
 def fresh(tmp_path: Path, kind: MailboxKind) -> Callable[[int], OneUser]:
     """Makes copies of one user with the same mail, which no session has seen."""

@@ -12,9 +12,9 @@ from tests.crash.syncing import WatchingOs
 from tests.one_user import OneUser, numbered
 
 
-@pytest.fixture(params=list(MailboxKind), ids=lambda kind: kind.value)
-def user(request: pytest.FixtureRequest, tmp_path: Path) -> OneUser:
-    return OneUser(tmp_path / "home", request.param)
+@pytest.fixture
+def user(kind: MailboxKind, tmp_path: Path) -> OneUser:
+    return OneUser(tmp_path / "home", kind)
 
 
 @pytest.fixture
