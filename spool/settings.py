@@ -22,8 +22,8 @@ BREAK_CHARACTERS: Final = "-+=._"  # what user names may contain and extensions 
 class SpoolSettings:
     """Where mailboxes lie and how they are locked.
 
-    ``maildrop`` is an ordered list of templates with ``{home}``, ``{user}``, ``{hash}`` (``spool.homes.hash_directory``);
-    a trailing slash means Maildir. The first that exists in an existing home is the mailbox; the last one, if an mbox,
+    ``maildrop`` is an ordered list of templates with ``{home}``, ``{user}``, ``{hash}`` (``homes.hash_directory``); a
+    trailing slash means Maildir. The first that exists in an existing home is the mailbox; the last one, if an mbox,
     need not exist yet. ``home_link`` has ``{user}``. ``mbox_locks`` are taken in this order.
 
     Raises:
