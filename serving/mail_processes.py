@@ -55,12 +55,12 @@ class TooManyProcessesError(Exception):
 
 @dataclass(slots=True, eq=False)
 class MailProcess:
-    """``idle_since`` is None while it serves. A ``dying`` one was killed, and counts until the kernel lets it go."""
+    """``idle_since`` is when it last became so. A ``dying`` one was killed, and counts until the kernel lets it go."""
 
     uid: int
     pid: int
     control: Channel
-    idle_since: float | None = None
+    idle_since: float = 0.0
     dying: bool = False
 
 
@@ -86,6 +86,8 @@ class MailProcesses:
         self._clock = clock
         self._freed = freed
         self._all: set[MailProcess] = set()
+        self._idle: dict[MailProcess, None] = {}  # the one that has been so for longest comes first
+        self._dying: set[MailProcess] = set()
         self._forked = self._reused = 0
 
     def serve(self, ticket: Ticket, end: socket.socket) -> MailProcess:
@@ -96,13 +98,13 @@ class MailProcesses:
             OSError: no process or descriptor to be had now.
         """
         order = serve_order(ticket.user, ticket.uid, ticket.gid, ticket.home, end.fileno())
-        for process in [each for each in self._all if each.uid == ticket.uid and each.idle_since is not None]:
+        for process in [each for each in self._idle if each.uid == ticket.uid]:
             try:
                 process.control.send_now(order)
             except ChannelError:
                 self.kill(process)  # it died a moment ago
                 continue
-            process.idle_since = None
+            del self._idle[process]
             self._reused += 1
             return process
         process = self._fork(Identity(ticket.uid, ticket.gid, self._plan.groups))
@@ -114,27 +116,30 @@ class MailProcesses:
         """Kill a process, whatever it does."""
         if process.dying:
             return
-        process.dying, process.idle_since = True, None
+        process.dying = True
+        self._dying.add(process)
+        self._idle.pop(process, None)
         self._selector.unregister(process.control)
         process.control.close()
         os.kill(process.pid, signal.SIGKILL)  # not waited for yet, so the pid is still its own
         self._freed(process)
 
     def look(self) -> None:
-        """Let go those that were idle for long, and wait for the dead."""
-        now = self._clock()
-        for process in tuple(self._all):
-            if process.idle_since is not None and now - process.idle_since >= self._plan.idle_seconds:
-                self.kill(process)
-            if process.dying and os.waitpid(process.pid, os.WNOHANG)[0] != 0:
+        """Let go those that were idle for long, and wait for the dead. Costs nothing while there are none."""
+        idle_before = self._clock() - self._plan.idle_seconds
+        while self._idle and (process := next(iter(self._idle))).idle_since <= idle_before:
+            self.kill(process)
+        for process in tuple(self._dying):
+            if os.waitpid(process.pid, os.WNOHANG)[0] != 0:
+                self._dying.discard(process)
                 self._all.discard(process)
 
     def counters(self) -> dict[str, int]:
         """Figures for ``mailspool status``."""
         return {
             "processes": len(self._all),
-            "idle": sum(process.idle_since is not None for process in self._all),
-            "dying": sum(process.dying for process in self._all),
+            "idle": len(self._idle),
+            "dying": len(self._dying),
             "forked": self._forked,
             "reused": self._reused,
         }
@@ -170,6 +175,7 @@ class MailProcesses:
         for frame in frames:  # it has one thing to say: that it is idle
             frame.discard()
             process.idle_since = self._clock()
+            self._idle[process] = None
             self._freed(process)
 
 

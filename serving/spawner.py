@@ -68,13 +68,13 @@ class Spawner:
         """Serve until the supervisor is gone, or it drains and no client or no time is left; the exit status."""
         self._selector.register(self._child.control, selectors.EVENT_READ, self._on_control)
         self._child.report_ready()
-        look_at = 0.0
+        forget_at = 0.0
         while not self._ended and not self._drained():
             for key, _ in self._selector.select(LOOK_SECONDS):
                 key.data()
-            if (now := self._plan.clock()) >= look_at:
-                look_at = now + LOOK_SECONDS
-                self._processes.look()
+            self._processes.look()
+            if (now := self._plan.clock()) >= forget_at:
+                forget_at = now + LOOK_SECONDS
                 self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
         return 0
 

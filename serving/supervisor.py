@@ -36,7 +36,7 @@ from spool.errors import SettingsError, SpoolError
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
-END_SECONDS: Final = 2.0  # between the order to end at once and SIGKILL
+END_SECONDS: Final = 1.0  # between the order to end at once and SIGKILL
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 _log: Final = logging.getLogger(__name__)

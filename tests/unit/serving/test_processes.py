@@ -56,6 +56,14 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], Site]]:
         site.close()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """The address of one site, for tests that leave it as it was: starting one takes most of a second."""
+    site = Site("echo_site", tmp_path_factory.mktemp("shared"), "5 1 100")
+    yield address_of(site)
+    site.close()
+
+
 def address_of(site: Site) -> tuple[str, int]:
     return "127.0.0.1", int(site.wait_for(r"ready pop3=127\.0\.0\.1:(\d+) pop3=unix:.*")[1])
 
@@ -72,26 +80,26 @@ def answer_of_another(worker: int, address: str) -> bytes:
         client.close()
 
 
-def test_a_login_crosses_to_the_authenticator_and_back(start: Callable[[str], Site]) -> None:
-    with Client(address_of(start("5 1 100"))) as client:
+def test_a_login_crosses_to_the_authenticator_and_back(shared: tuple[str, int]) -> None:
+    with Client(shared) as client:
         assert client.ask(b"fred open") == b"granted"
         assert client.ask(b"fred shut") == b"credentials"
 
 
 @pytest.mark.parametrize("name", [b"hash", b"program"])
-def test_slow_checks_are_made_in_other_processes(start: Callable[[str], Site], name: bytes) -> None:
-    with Client(address_of(start("5 1 100"))) as client:
+def test_slow_checks_are_made_in_other_processes(shared: tuple[str, int], name: bytes) -> None:
+    with Client(shared) as client:
         assert client.ask(name + b" open") == b"granted"
         assert client.ask(name + b" shut") == b"credentials"
 
 
-def test_a_check_that_does_not_end_is_killed_and_answered_as_temporary(start: Callable[[str], Site]) -> None:
-    with Client(address_of(start("5 1 100"))) as client:
+def test_a_check_that_does_not_end_is_killed_and_answered_as_temporary(shared: tuple[str, int]) -> None:
+    with Client(shared) as client:
         assert client.ask(b"sleep now") == b"temporary"
 
 
-def test_an_engine_that_fails_is_answered_as_temporary_and_goes_on(start: Callable[[str], Site]) -> None:
-    with Client(address_of(start("5 1 100"))) as client:
+def test_an_engine_that_fails_is_answered_as_temporary_and_goes_on(shared: tuple[str, int]) -> None:
+    with Client(shared) as client:
         assert client.ask(b"break it") == b"temporary"
         assert client.ask(b"fred open") == b"granted"
 
