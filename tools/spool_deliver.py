@@ -8,37 +8,12 @@ is a stranger, so it names no path and no uid; the whole reason goes to syslog (
 from __future__ import annotations
 
 import argparse
-import grp
-import os
 import sys
 import syslog
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final, NoReturn
-
-from serving.privileges import Identity, PrivilegeError, become
-from spool.assign import AssignRecord
-from spool.assign_directory import AssignDirectory
-from spool.control_files import Locals
-from spool.errors import (
-    DirectoryUnavailableError,
-    HomeUnavailableError,
-    MalformedNameError,
-    NoSuchUserError,
-    SettingsError,
-    SpoolError,
-)
-from spool.homes import locate_mailbox
-from spool.mailbox import Envelope
-from spool.mailboxes import open_mailbox
-from spool.names import DomainName, UserName
-from spool.settings import SpoolSettings
-from spool.settings_file import read_settings_file, table_to
-from spool.site import Site
-from tools.command import add_site_option, site_of
-
-READ_OCTETS: Final = 256 * 1024
+from typing import Final, NoReturn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +30,73 @@ EXIT_CODES: Final[Mapping[str, ExitCodes]] = {
     # sysexits.h: EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL. Postfix, for one, takes 111 for a bounce.
     "sysexits": ExitCodes(no_user=67, refused=69, try_later=75),
 }
+DEFAULT_EXIT_CODES: Final = "qmail"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is the return value."""
     arguments = sys.argv[1:] if argv is None else argv
-    # Known before the arguments are parsed, because wrong arguments must be temporary in the caller's dialect too.
-    codes = EXIT_CODES["sysexits" if "sysexits" in " ".join(arguments) else "qmail"]
+    codes = EXIT_CODES[_dialect(arguments)]
+    try:
+        return _run(arguments, codes)
+    except Exception as error:
+        # A bug must never bounce mail.
+        print("4.3.0 mail system error", file=sys.stderr)
+        _log("".join(traceback.format_exception(error)))
+    except KeyboardInterrupt:
+        print("4.3.0 interrupted", file=sys.stderr)
+    return codes.try_later
+
+
+def _dialect(arguments: Sequence[str]) -> str:
+    """Which exit codes are asked for; known before all else, because wrong arguments must be temporary in them too."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--exit-codes")
+    try:
+        asked, _ = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return DEFAULT_EXIT_CODES
+    return asked.exit_codes if asked.exit_codes in EXIT_CODES else DEFAULT_EXIT_CODES
+
+
+def _run(arguments: Sequence[str], codes: ExitCodes) -> int:
+    # Loaded here: an installation that is broken, or being replaced at the moment, must not bounce mail either.
+    from spool.errors import MalformedNameError, NoSuchUserError, SettingsError, SpoolError  # noqa: PLC0415
+    from tools.command import site_of  # noqa: PLC0415
+    from tools.delivering import deliver  # noqa: PLC0415
+
     options = _parser(codes).parse_args(arguments)
     try:
-        _deliver(options, sys.stdin.buffer)
+        deliver(site_of(options), options.user, sender=options.sender or None, message=sys.stdin.buffer)
     except SpoolError as error:
         print(f"{error.status} {error.public_text}", file=sys.stderr)
         _log(f"{options.user}: {error.status} {error}")
-        return _exit_code(codes, error)
-    except BaseException:
-        # A bug, or an interruption, must never bounce mail.
-        print("4.3.0 mail system error", file=sys.stderr)
-        _log(traceback.format_exc())
-        return codes.try_later
+        match error:
+            case SettingsError():
+                return codes.try_later
+            case NoSuchUserError() | MalformedNameError():
+                return codes.no_user
+            case _:
+                return codes.refused if error.status.permanent else codes.try_later
     return 0
 
 
-def _log(text: str) -> None:
-    syslog.openlog("spool-deliver", syslog.LOG_PID, syslog.LOG_MAIL)
-    for line in text.splitlines():
-        syslog.syslog(syslog.LOG_ERR, line)
+def _parser(codes: ExitCodes) -> argparse.ArgumentParser:
+    from tools.command import add_site_option  # noqa: PLC0415 - see _run
+
+    parser = _Parser(codes)
+    add_site_option(parser)
+    parser.add_argument(
+        "--sender", metavar="ADDRESS", default="", help="the envelope sender (default: the null sender)"
+    )
+    parser.add_argument("--exit-codes", choices=tuple(EXIT_CODES), default=DEFAULT_EXIT_CODES, help="default: qmail")
+    parser.add_argument("user", metavar="USER", help="a local part, or an address of a local domain")
+    return parser
 
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, codes: ExitCodes) -> None:
-        super().__init__(prog="spool-deliver", description=__doc__)
+        super().__init__(prog="spool-deliver", description=__doc__, allow_abbrev=False)
         self._codes = codes
 
     def error(self, message: str) -> NoReturn:
@@ -93,72 +104,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(self._codes.try_later)
 
 
-def _parser(codes: ExitCodes) -> argparse.ArgumentParser:
-    parser = _Parser(codes)
-    add_site_option(parser)
-    parser.add_argument(
-        "--sender", metavar="ADDRESS", default="", help="the envelope sender (default: the null sender)"
-    )
-    parser.add_argument("--exit-codes", choices=tuple(EXIT_CODES), default="qmail", help="default: qmail")
-    parser.add_argument("user", metavar="USER", help="a local part, or an address of a local domain")
-    return parser
-
-
-def _deliver(options: argparse.Namespace, message: BinaryIO) -> None:
-    site = site_of(options)
-    tables = read_settings_file(site.settings_file)
-    settings = table_to(SpoolSettings, tables.get("spool", {}), file=site.settings_file, section="spool")
-    record = AssignDirectory(site.assign_compiled).lookup(_local_part(options.user, site)).record
-    user = _owner(record)
-    if record.uid != os.geteuid():
-        try:
-            become(Identity(record.uid, record.gid, _groups(settings)))
-        except PrivilegeError as error:
-            raise HomeUnavailableError(f"{record.home}: {error}") from error
-    location = locate_mailbox(user, uid=record.uid, gid=record.gid, home=record.home, settings=settings)
-    envelope = Envelope(sender=options.sender or None, recipient=options.user)
-    open_mailbox(location, settings).deliver(_pieces(message), envelope)
-
-
-def _owner(record: AssignRecord) -> UserName:
-    try:
-        return UserName(record.user)
-    except MalformedNameError as error:
-        # The address was found; it is the record that is wrong, and the operator can mend it.
-        raise DirectoryUnavailableError(f"assign: {error}") from error
-
-
-def _groups(settings: SpoolSettings) -> tuple[int, ...]:
-    """The supplementary groups of a delivery: that of the directory where dot-locks are made, if one is set."""
-    if settings.dotlock_group is None:
-        return ()
-    try:
-        return (grp.getgrnam(settings.dotlock_group).gr_gid,)
-    except KeyError as error:
-        raise SettingsError(f"spool.dotlock_group: there is no group {settings.dotlock_group}") from error
-
-
-def _local_part(address: str, site: Site) -> str:
-    local, at, domain = address.rpartition("@")
-    if not at:
-        return address
-    if not Locals(site.locals).contains(DomainName(domain.lower())):
-        raise NoSuchUserError(f"{domain} is not a local domain")
-    return local
-
-
-def _pieces(message: BinaryIO) -> Iterator[bytes]:
-    while piece := message.read(READ_OCTETS):
-        yield piece
-
-
-def _exit_code(codes: ExitCodes, error: SpoolError) -> int:
-    match error:
-        case SettingsError():
-            return codes.try_later
-        case NoSuchUserError() | MalformedNameError():
-            return codes.no_user
-        case _ if error.status.permanent:
-            return codes.refused
-        case _:
-            return codes.try_later
+def _log(text: str) -> None:
+    syslog.openlog("spool-deliver", syslog.LOG_PID, syslog.LOG_MAIL)
+    for line in text.splitlines():
+        syslog.syslog(syslog.LOG_ERR, line)

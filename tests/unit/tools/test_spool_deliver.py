@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import io
 import os
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.privileges import Identity
 from spool.assign import AssignLine, Assignment, AssignRecord, Wildcard, publish_assign
-from tools import spool_deliver
+from tools import delivering, spool_deliver
 
 MESSAGE = b"Subject: hello\n\nhow are you\n"
 
@@ -108,6 +110,66 @@ def test_a_bug_is_temporary(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(spool_deliver, "open_mailbox", broken)
+    monkeypatch.setattr(delivering, "open_mailbox", broken)
     assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
     assert capsys.readouterr().err == "4.3.0 mail system error\n"
+
+
+@pytest.mark.parametrize(("dialect", "status"), [("qmail", 111), ("sysexits", 75)])
+def test_a_broken_installation_is_temporary(
+    dialect: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "tools.delivering", None)
+    assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
+    assert capsys.readouterr().err == "4.3.0 mail system error\n"
+
+
+def test_an_interruption_is_temporary(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(delivering, "open_mailbox", interrupted)
+    assert spool_deliver.main(["fred"]) == 111
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sysexits"], ["--sender", "sysexits", "nobody-here"], ["--", "--exit-codes=sysexits"], ["sysexits@example.org"]],
+)
+def test_only_the_option_chooses_the_exit_codes(site: Path, arguments: list[str]) -> None:
+    assert spool_deliver.main(arguments) == 100
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--exit-codes"], ["--exit-codes", "bsd", "fred"], ["--exit", "sysexits", "fred"]]
+)
+def test_wrong_exit_codes_are_a_usage_error_in_the_default_ones(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        spool_deliver.main(arguments)
+    assert ended.value.code == 111
+
+
+def test_nobody_below_uid_min_is_become(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(delivering, "become", forbidden)
+    publish(site, Assignment("fred", record(site / "spool/f/fred", uid=99)))
+    assert spool_deliver.main(["fred"]) == 111
+
+
+def test_root_becomes_the_recipient_with_the_group_of_dot_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[Identity] = []
+    monkeypatch.setattr(delivering, "become", became.append)
+    (site / "mailspool.toml").write_text(
+        f'[spool]\nroot = "{site}/spool"\ndotlock_group = "{grp.getgrgid(0).gr_name}"\n'
+    )
+    publish(site, Assignment("fred", record(site / "spool/f/fred", uid=54321)))
+    spool_deliver.main(["fred"])
+    assert became == [Identity(54321, os.getegid(), (0,))]
+
+
+def test_a_missing_group_of_dot_locks_is_temporary(site: Path) -> None:
+    (site / "mailspool.toml").write_text(f'[spool]\nroot = "{site}/spool"\ndotlock_group = "no-such-group"\n')
+    publish(site, Assignment("fred", record(site / "spool/f/fred", uid=54321)))
+    assert spool_deliver.main(["fred"]) == 111
