@@ -35,12 +35,15 @@ RHOSTS_READERS: Final = 2
 class CheckLimits:
     """Bounds of the checks.
 
-    ``hashers`` processes verify passwords; ``waiting_max`` checks wait for one, and any more are answered TEMPORARY.
-    A check is killed after ``check_seconds``. At most ``programs_max`` external programs run at once.
+    ``hashers`` processes verify passwords. Up to ``waiting_max`` checks wait for one, each for ``waiting_seconds``: when
+    a whole site logs in at once, that is no trouble until its clients give up. Any other check is answered TEMPORARY. A
+    check is killed after ``check_seconds``; both times together are less than a worker waits for its answer. At most
+    ``programs_max`` external programs run at once.
     """
 
     hashers: int = 2
-    waiting_max: int = 256
+    waiting_max: int = 10_000
+    waiting_seconds: float = 15.0
     check_seconds: float = 10.0
     programs_max: int = 16
 
@@ -65,7 +68,12 @@ class CheckRunner:
 
     def __init__(self, reactor: Any, limits: CheckLimits, user_files: UserFiles | None) -> None:
         self._hashers = ProcessPool(
-            reactor, _verify, count=limits.hashers, queue_max=limits.waiting_max, job_seconds=limits.check_seconds
+            reactor,
+            _verify,
+            count=limits.hashers,
+            queue_max=limits.waiting_max,
+            queue_seconds=limits.waiting_seconds,
+            job_seconds=limits.check_seconds,
         )
         self._external = ExternalChecks(reactor, seconds=limits.check_seconds, running_max=limits.programs_max)
         # A home may hang: reading it has processes of its own, so that it can keep only other .rhosts waiting.
@@ -74,6 +82,7 @@ class CheckRunner:
             _read_rhosts,
             count=RHOSTS_READERS,
             queue_max=limits.waiting_max,
+            queue_seconds=limits.waiting_seconds,
             job_seconds=limits.check_seconds,
         )
         self._user_files = user_files

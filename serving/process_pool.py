@@ -1,7 +1,8 @@
 """A few processes that do blocking work for a process with a reactor: jobs that hold the GIL, or may never return.
 
 Jobs and results are frames. A process that dies or takes too long is killed and replaced, but never before the kernel
-has let it go, so that work stuck in the kernel cannot pile up processes. What does not fit in the queue is refused.
+has let it go, so that work stuck in the kernel cannot pile up processes. A job that has waited too long is not begun:
+whoever asked has gone or will ask again, and others would wait for it. What does not fit in the queue is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from twisted.internet.defer import Deferred, fail
@@ -34,6 +36,15 @@ class JobFailedError(Exception):
     """A job was not done: the queue was full, the process died, or it took too long."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A job that waits."""
+
+    frame: Frame
+    result: Deferred[Frame]
+    begin_by: float
+
+
 class ProcessPool:
     """Runs ``work`` in ``count`` processes.
 
@@ -42,17 +53,25 @@ class ProcessPool:
         work: turns a job into its result; blocks; what it raises ends its process and fails the job.
         count: how many processes.
         queue_max: how many jobs may wait.
+        queue_seconds: how long one may wait.
         job_seconds: how long one job may take, without the time it waited.
     """
 
     def __init__(
-        self, reactor: Any, work: Callable[[Frame], Frame], *, count: int, queue_max: int, job_seconds: float
+        self,
+        reactor: Any,
+        work: Callable[[Frame], Frame],
+        *,
+        count: int,
+        queue_max: int,
+        queue_seconds: float,
+        job_seconds: float,
     ) -> None:
         self._reactor = reactor
-        self._work = work
         self._queue_max = queue_max
+        self._queue_seconds = queue_seconds
         self._job_seconds = job_seconds
-        self._queue: deque[tuple[Frame, Deferred[Frame]]] = deque()
+        self._queue: deque[_Job] = deque()
         self._closed = False
         self._processes: list[_Process] = []
         for _ in range(count):
@@ -68,7 +87,7 @@ class ProcessPool:
         if len(self._queue) >= self._queue_max or self._closed:
             return fail(JobFailedError("too many jobs wait"))
         result: Deferred[Frame] = Deferred()
-        self._queue.append((job, result))
+        self._queue.append(_Job(job, result, self._reactor.seconds() + self._queue_seconds))
         self._freed()
         return result
 
@@ -76,14 +95,23 @@ class ProcessPool:
         """Kill the processes; jobs that wait fail."""
         self._closed = True
         while self._queue:
-            self._queue.popleft()[1].errback(JobFailedError("shut down"))
+            self._queue.popleft().result.errback(JobFailedError("shut down"))
         for process in self._processes:
             process.close()
 
     def _freed(self) -> None:
         for process in self._processes:
-            if self._queue and process.idle:
-                process.begin(*self._queue.popleft(), self._job_seconds)
+            if process.idle and (job := self._next()) is not None:
+                process.begin(job.frame, job.result, self._job_seconds)
+
+    def _next(self) -> _Job | None:
+        now = self._reactor.seconds()
+        while self._queue:
+            job = self._queue.popleft()
+            if job.begin_by >= now:
+                return job
+            job.result.errback(JobFailedError("it waited too long"))
+        return None
 
 
 class _Process:
