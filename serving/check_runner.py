@@ -35,8 +35,8 @@ RHOSTS_READERS: Final = 2
 class CheckLimits:
     """Bounds of the checks.
 
-    ``hashers`` processes verify passwords. Up to ``waiting_max`` checks wait for one, each for ``waiting_seconds``: when
-    a whole site logs in at once, that is no trouble until its clients give up. Any other check is answered TEMPORARY. A
+    ``hashers`` processes verify passwords. Up to ``waiting_max`` checks wait for one, each for ``waiting_seconds``: a
+    whole site that logs in at once is no trouble until its clients give up. Any other check is answered TEMPORARY. A
     check is killed after ``check_seconds``; both times together are less than a worker waits for its answer. At most
     ``programs_max`` external programs run at once.
     """
