@@ -28,6 +28,8 @@ BODY_OCTETS_MAX: Final = 1024 * 1024
 READ_OCTETS: Final = 64 * 1024
 # One recvmsg may return the descriptors of several frames; more than this many are never under way at once.
 DESCRIPTORS_PER_READ: Final = 16
+# A peer process that does not read is hung; what it was to be told is not kept without end.
+UNSENT_OCTETS_MAX: Final = 16 * 1024 * 1024
 _HEADER: Final = struct.Struct("!BII")
 
 
@@ -164,6 +166,59 @@ def _object(text: bytes) -> dict[str, Any]:
     return value
 
 
+class Outbox:
+    """Frames that a socket which does not block has not taken yet, with duplicates of their descriptors."""
+
+    def __init__(self) -> None:
+        self._unsent: deque[tuple[memoryview, int | None]] = deque()
+        self._octets = 0
+
+    def put(self, frame: Frame) -> None:
+        """Take a frame; its descriptor stays the caller's to close.
+
+        Raises:
+            ChannelFullError: so much waits already that the other end must hang.
+            ChannelError: the frame is over a limit.
+            OSError: no descriptor to be had now.
+        """
+        octets = encode(frame)
+        if self._octets + len(octets) > UNSENT_OCTETS_MAX:
+            raise ChannelFullError("the other end does not read")
+        descriptor = None if frame.descriptor is None else os.dup(frame.descriptor)
+        self._unsent.append((memoryview(octets), descriptor))
+        self._octets += len(octets)
+
+    def send(self, end: socket.socket) -> bool:
+        """Send what the socket takes now; whether that was all.
+
+        Raises:
+            OSError: the other end is gone.
+        """
+        try:
+            while self._unsent:
+                self._send_first(end)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Forget what was not sent, and close its descriptors."""
+        close_all(descriptor for _, descriptor in self._unsent if descriptor is not None)
+        self._unsent.clear()
+        self._octets = 0
+
+    def _send_first(self, end: socket.socket) -> None:
+        octets, descriptor = self._unsent[0]
+        sent = send_octets(end, octets, descriptor, socket.MSG_DONTWAIT)
+        if descriptor is not None:
+            os.close(descriptor)
+        self._octets -= sent
+        if sent == len(octets):
+            self._unsent.popleft()
+        else:
+            self._unsent[0] = (octets[sent:], None)
+
+
 class Channel:
     """A channel for plain blocking code, over one end of a UNIX stream socket pair, which it owns."""
 
@@ -171,6 +226,7 @@ class Channel:
         self._socket = end
         self._decoder = FrameDecoder()
         self._ready: deque[Frame] = deque()
+        self._outbox = Outbox()
 
     def __enter__(self) -> Self:
         return self
@@ -219,6 +275,27 @@ class Channel:
         if sent < len(octets):
             raise ChannelFullError("the other end does not read")
 
+    def send_soon(self, frame: Frame) -> bool:
+        """Send a frame, now or by calls of ``flush``; whether it is sent. Not to be mixed with the other ways.
+
+        Raises:
+            ChannelError: the other end is gone, or has not read for so long that it hangs.
+            OSError: no descriptor to be had now.
+        """
+        self._outbox.put(frame)
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send what waits, as far as the other end reads; whether that was all.
+
+        Raises:
+            ChannelError: the other end is gone.
+        """
+        try:
+            return self._outbox.send(self._socket)
+        except OSError as error:
+            raise ChannelError("the other end is gone") from error
+
     def receive(self) -> Frame | None:
         """Wait for the next frame; None when the other end has closed.
 
@@ -251,6 +328,7 @@ class Channel:
         while self._ready:
             self._ready.popleft().discard()
         self._decoder.close()
+        self._outbox.close()
         self._socket.close()
 
     def _sendmsg(self, octets: bytes, descriptor: int | None, flags: int = 0) -> int:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface import implementer
 
-from serving.channel import ChannelError, Frame, FrameDecoder, close_all, encode, receive_octets, send_octets
-
-# A peer process that does not read is hung; what it was to be told is not kept without end.
-UNSENT_OCTETS_MAX: Final = 16 * 1024 * 1024
+from serving.channel import ChannelError, ChannelFullError, Frame, FrameDecoder, Outbox, receive_octets
 
 
 @implementer(IReadWriteDescriptor)
@@ -40,8 +35,7 @@ class ReactorChannel:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._decoder = FrameDecoder()
-        self._unsent: deque[tuple[memoryview, int | None]] = deque()
-        self._unsent_octets = 0
+        self._outbox = Outbox()
         self._open = True
         end.setblocking(False)
         reactor.addReader(self)
@@ -58,14 +52,12 @@ class ReactorChannel:
         """
         if not self._open:
             return
-        octets = encode(frame)
-        if self._unsent_octets + len(octets) > UNSENT_OCTETS_MAX:
+        try:
+            self._outbox.put(frame)
+        except (ChannelFullError, OSError):
             self._lose()
-            return
-        descriptor = None if frame.descriptor is None else os.dup(frame.descriptor)
-        self._unsent.append((memoryview(octets), descriptor))
-        self._unsent_octets += len(octets)
-        self.doWrite()
+        else:
+            self.doWrite()
 
     def close(self) -> None:
         """Close the channel; what was not sent yet is dropped. May be called twice."""
@@ -74,8 +66,7 @@ class ReactorChannel:
         self._open = False
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
-        close_all(descriptor for _, descriptor in self._unsent if descriptor is not None)
-        self._unsent.clear()
+        self._outbox.close()
         self._decoder.close()
         self._socket.close()
 
@@ -110,29 +101,18 @@ class ReactorChannel:
     def doWrite(self) -> None:  # noqa: N802 - the name in Twisted
         """Send what the socket takes now, and ask to be called again for the rest."""
         try:
-            while self._unsent:
-                self._write_first()
-        except BlockingIOError:
-            self._reactor.addWriter(self)
+            sent = self._outbox.send(self._socket)
         except OSError:
             self._lose()
-        else:
+            return
+        if sent:
             self._reactor.removeWriter(self)
+        else:
+            self._reactor.addWriter(self)
 
     def connectionLost(self, reason: object) -> None:  # noqa: N802, ARG002 - as in Twisted
         """The reactor found the descriptor unusable, or stops."""
         self._lose()
-
-    def _write_first(self) -> None:
-        octets, descriptor = self._unsent[0]
-        sent = send_octets(self._socket, octets, descriptor)
-        if descriptor is not None:
-            os.close(descriptor)
-        self._unsent_octets -= sent
-        if sent == len(octets):
-            self._unsent.popleft()
-        else:
-            self._unsent[0] = (octets[sent:], None)
 
     def _lose(self) -> None:
         if self._open:

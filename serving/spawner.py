@@ -44,10 +44,14 @@ class RefusedError(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Client:
-    """A worker, or the authenticator; ``serving`` are the processes it was given, by its number of the request."""
+    """A worker, or the authenticator.
+
+    ``serving`` are the processes it was given, by its number of the request. While it ``reads_late``, answers wait.
+    """
 
     channel: Channel
     serving: dict[int, MailProcess] = field(default_factory=dict)
+    reads_late: bool = False
 
 
 class Spawner:
@@ -105,17 +109,25 @@ class Spawner:
         self._selector.register(client.channel, selectors.EVENT_READ, lambda: self._on_client(client))
 
     def _on_client(self, client: _Client) -> None:
+        """A client has asked something, is gone, or reads again."""
         try:
             frames = client.channel.receive_now()
             for frame in frames:  # all first: a bad one ends it, and the others' descriptors must not stay
                 frame.discard()
             for frame in frames:
                 self._on_request(client, frame)
+            self._watch(client, told_all=client.channel.flush())
         except ChannelError:
             # Gone, or not one of ours any more. Its sessions end with its sockets.
             self._clients.discard(client)
             self._selector.unregister(client.channel)
             client.channel.close()
+
+    def _watch(self, client: _Client, *, told_all: bool) -> None:
+        if told_all is client.reads_late:
+            client.reads_late = not told_all
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.reads_late else 0)
+            self._selector.modify(client.channel, events, self._selector.get_key(client.channel).data)
 
     def _on_request(self, client: _Client, frame: Frame) -> None:
         number = frame.number("number")
@@ -129,10 +141,10 @@ class Spawner:
             near, far = socket_pair()
             with near, far:
                 client.serving[number] = self._processes.serve(ticket, far)
-                client.channel.send_now(Frame({"number": number}, descriptor=near.fileno()))
+                client.channel.send_soon(Frame({"number": number}, descriptor=near.fileno()))
         except (RefusedError, TooManyProcessesError, OSError) as error:
             self._refused += 1
-            client.channel.send_now(Frame({"number": number, "refused": str(error)}))
+            client.channel.send_soon(Frame({"number": number, "refused": str(error)}))
 
     def _open(self, octets: bytes) -> Ticket:
         try:

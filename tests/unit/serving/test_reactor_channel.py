@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.channel import BODY_OCTETS_MAX, Channel, Frame, socket_pair
-from serving.reactor_channel import UNSENT_OCTETS_MAX, ReactorChannel
+from serving.channel import BODY_OCTETS_MAX, UNSENT_OCTETS_MAX, Channel, Frame, socket_pair
+from serving.reactor_channel import ReactorChannel
 from tests.unit.serving.loop import Loop
 
 

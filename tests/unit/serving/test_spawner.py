@@ -225,3 +225,12 @@ def test_nothing_a_client_sends_starts_a_process_or_stops_the_spawner(
         pass  # dropped already
     client.channel.close()
     assert lasting.counters()["forked"] == 0
+
+
+def test_a_client_that_reads_late_gets_every_answer(spawning: Spawning) -> None:
+    _, client = spawning
+    requests = 2000  # many more answers than the kernel keeps for a socket
+    for number in range(requests):
+        client.channel.send(Frame({"number": number}, b"no ticket"))
+    late = [client.channel.receive() for _ in range(requests)]
+    assert [frame.number("number") for frame in late if frame is not None] == list(range(requests))
