@@ -31,7 +31,9 @@ class Credentials:
         )
 
     def describe_missing(self, settings: AuthSettings, users: Iterable[UserName]) -> tuple[str, ...]:
-        """Say for each SCRAM scheme in ``[auth] schemes`` how many users cannot log in by it.
+        """Say how many users cannot log in by each SCRAM scheme in ``[auth] schemes``, and how many by no password.
+
+        Whom ``checkpassword`` or PAM knows cannot be counted, so where one is asked nobody is without a password.
 
         Raises:
             SettingsError: ``passwd`` cannot be used now.
@@ -43,7 +45,11 @@ class Credentials:
                 continue
             missing = sum(not self._has(user, scheme) for user in names)
             if missing:
-                lines.append(f"{scheme}: {missing} of {len(names)} users have no verifier for it, and cannot use it")
+                lines.append(f"{missing} of {len(names)} users have no verifier for {scheme}, and cannot use it")
+        if not settings.checkpassword and settings.pam_service is None:
+            missing = sum(not self.passwd.verifiers(user) for user in names)
+            if missing:
+                lines.append(f"{missing} of {len(names)} users have no password")
         return tuple(lines)
 
     def _has(self, user: UserName, scheme: str) -> bool:

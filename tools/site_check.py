@@ -15,8 +15,6 @@ from spool.site import Site
 from tools.service import service_plan
 from tools.site_settings import SiteSettings, read_site_settings
 
-SCRAM_SCHEMES = ("SCRAM-SHA-256", "SCRAM-SHA-1")
-
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -79,19 +77,6 @@ def _credentials(site: Site) -> Iterator[str]:
     yield from credentials.passwd.faults()
 
 
-def _users_without_verifiers(site: Site, settings: SiteSettings) -> Iterator[str]:
-    """Count the users who cannot log in by an announced mechanism, or not at all."""
-    credentials = Credentials.in_directory(site.control)
-    verifiers = credentials.passwd.users()
-    users = [user.text for user, _ in AssignDirectory(site.assign_compiled).users()]
-    for scheme in SCRAM_SCHEMES:
-        if any(mechanism in settings.auth.mechanisms for mechanism in (scheme, f"{scheme}-PLUS")):
-            without = sum(
-                not any(verifier.startswith(f"{{{scheme}}}") for verifier in verifiers.get(user, ())) for user in users
-            )
-            if without and scheme in settings.auth.schemes:
-                yield f"{without} of {len(users)} users have no verifier for {scheme}; mailspool user passwd makes one"
-    if not settings.auth.checkpassword and settings.auth.pam_service is None:
-        without = sum(user not in verifiers for user in users)
-        if without:
-            yield f"{without} of {len(users)} users have no password"
+def _users_without_verifiers(site: Site, settings: SiteSettings) -> tuple[str, ...]:
+    users = (user for user, _ in AssignDirectory(site.assign_compiled).users())
+    return Credentials.in_directory(site.control).describe_missing(settings.auth, users)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from accounts.credentials import Credentials
 from accounts.schemes.verifiers import make_verifier
 from accounts.settings import AuthSettings
@@ -18,7 +20,17 @@ def test_users_without_a_scram_verifier_are_counted(tmp_path: Path) -> None:
     credentials = Credentials.in_directory(tmp_path)
     settings = AuthSettings(schemes=("ARGON2ID", "SCRAM-SHA-256"))
     assert credentials.describe_missing(settings, USERS) == (
-        "SCRAM-SHA-256: 3 of 4 users have no verifier for it, and cannot use it",
+        "3 of 4 users have no verifier for SCRAM-SHA-256, and cannot use it",
+        "1 of 4 users have no password",
     )
     assert credentials.describe_missing(settings, USERS[:1]) == ()
-    assert credentials.describe_missing(AuthSettings(), USERS) == ()
+    assert credentials.describe_missing(AuthSettings(), USERS) == ("1 of 4 users have no password",)
+
+
+@pytest.mark.parametrize(
+    "settings", [AuthSettings(checkpassword=("/bin/checkpassword",)), AuthSettings(pam_service="mailspool")]
+)
+def test_nobody_is_without_a_password_where_another_source_is_asked(tmp_path: Path, settings: AuthSettings) -> None:
+    (tmp_path / "passwd").write_text("")
+    (tmp_path / "passwd").chmod(0o600)
+    assert Credentials.in_directory(tmp_path).describe_missing(settings, USERS) == ()
