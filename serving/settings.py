@@ -17,7 +17,7 @@ IMPLICIT_TLS: Final = frozenset({"pop3s"})
 LOG_FORMATS: Final = ("text", "json")
 LOG_LEVELS: Final = ("debug", "info", "warn", "error", "critical")
 WORKERS_MAX: Final = 1024  # a slip of the finger must not fork without end
-_SOCKET_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path has 108 octets, the last a NUL
+UNIX_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path has 108 octets, the last a NUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ def parse_address(text: str) -> SocketAddress:
     """
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:"))
-        if not path.is_absolute() or len(bytes(path)) > _SOCKET_PATH_OCTETS_MAX:
+        if not path.is_absolute() or len(bytes(path)) > UNIX_PATH_OCTETS_MAX:
             raise ValueError(
-                f"expected an absolute path of at most {_SOCKET_PATH_OCTETS_MAX} octets after unix:, found {text!r}"
+                f"expected an absolute path of at most {UNIX_PATH_OCTETS_MAX} octets after unix:, found {text!r}"
             )
         return UnixAddress(path)
     host, colon, port = text.rpartition(":")

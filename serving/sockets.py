@@ -12,11 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from serving.settings import InternetAddress, SocketAddress, UnixAddress
+from serving.settings import UNIX_PATH_OCTETS_MAX, InternetAddress, SocketAddress, UnixAddress
 from spool.errors import SettingsError
 
 BACKLOG: Final = 1024  # the kernel cuts it to net.core.somaxconn
-UNIX_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path is 108 octets, and ends with a NUL
 EVERYBODY: Final = 0o666
 _FIRST_INHERITED: Final = 3  # sd_listen_fds(3)
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from serving.children import Child
 from serving.generations import Generation
-from serving.settings import UnixAddress
-from serving.sockets import UNIX_PATH_OCTETS_MAX, listen
+from serving.settings import UNIX_PATH_OCTETS_MAX, UnixAddress
+from serving.sockets import listen
 from spool.errors import SettingsError
 
 SOCKET_NAME: Final = "status.sock"

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from spool.errors import SpoolError
-from spool.site import Site
+from spool.site import DEFAULT_SITE, Site
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
-
-DEFAULT_SITE: Final = "/etc/mailspool"
 
 
 def add_site_option(parser: argparse.ArgumentParser) -> None:
