@@ -7,6 +7,7 @@ fails, it is counted, and the spawner is asked to kill it.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -26,6 +27,7 @@ from serving.maildrops import MessageStream, OpenMaildrop
 from serving.reactor_channel import ReactorChannel
 from serving.spawner_client import MailSocket, SpawnerClient
 from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
+from spool.names import UserName
 
 SealTicket: TypeAlias = Callable[[RhostsNeeded], bytes]
 """Seals a ticket for a user who has not logged in yet: the authenticator's alone."""
@@ -43,18 +45,36 @@ class RemoteMaildropOpener:
         reactor: runs in this process.
         spawner: gives sockets to mail processes.
         operation_seconds: how long a mail process may take for one request.
+        openings_per_user: how many of one user's maildrops may be on their way to being open. More are refused at once,
+            so that a home that hangs costs no more than so many processes and waiting clients.
     """
 
-    def __init__(self, reactor: Any, spawner: SpawnerClient, operation_seconds: float) -> None:
+    def __init__(
+        self, reactor: Any, spawner: SpawnerClient, operation_seconds: float, *, openings_per_user: int
+    ) -> None:
         self._reactor = reactor
         self._spawner = spawner
         self._operation_seconds = operation_seconds
+        self._openings_per_user = openings_per_user
+        self._openings: Counter[UserName] = Counter()
         self._kept: dict[bytes, MailSession] = {}
         self.hung = 0
         """How many mail processes did not answer in time since the start."""
 
     def open(self, granted: Granted, *, share: bool = False) -> Deferred[OpenMaildrop]:
-        """``serving.maildrops.MaildropOpener.open``."""
+        """``serving.maildrops.MaildropOpener.open``; fails with BulkheadFullError over ``openings_per_user``."""
+        if self._openings[granted.user] >= self._openings_per_user:
+            return fail(BulkheadFullError(f"{self._openings_per_user} openings of {granted.user} are out"))
+        self._openings[granted.user] += 1
+        return self._begin(granted, share).addBoth(self._returned, granted.user)
+
+    def _returned(self, outcome: OpenMaildrop | Failure, user: UserName) -> OpenMaildrop | Failure:
+        self._openings[user] -= 1
+        if not self._openings[user]:
+            del self._openings[user]
+        return outcome
+
+    def _begin(self, granted: Granted, share: bool) -> Deferred[OpenMaildrop]:
         if (kept := self._kept.pop(granted.ticket, None)) is not None and kept.open:
             return self._open(kept, granted.ticket, share)
         return self._spawner.open(granted.ticket).addCallback(

@@ -63,7 +63,12 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
         LocalMaildropOpener(
             bulkheads, partial(open_blocking, settings.spool), lambda path: str(mounts.mount_of(path).mount_point)
         ),
-        RemoteMaildropOpener(reactor, spawner, settings.limits.operation_seconds),
+        RemoteMaildropOpener(
+            reactor,
+            spawner,
+            settings.limits.operation_seconds,
+            openings_per_user=settings.limits.operations_per_user,
+        ),
     )
     totals = ServiceCounters()
     limits = ConnectionLimits(connections=parts.connections, per_address=settings.limits.connections_per_address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class RecordingOpener(RemoteMaildropOpener):
     """Remembers its sessions, so that a test can leave them open."""
 
     def __init__(self, reactor: Any, spawner: SpawnerClient, operation_seconds: float) -> None:
-        super().__init__(reactor, spawner, operation_seconds)
+        super().__init__(reactor, spawner, operation_seconds, openings_per_user=2)
         self.sessions: list[MailSession] = []
 
     def _session(self, mail_socket: MailSocket) -> MailSession:
@@ -268,6 +269,20 @@ def test_a_process_that_does_not_answer_is_given_up_counted_and_killed() -> None
     assert stage.opener.hung == 1
     assert stage.spawner.receive() == Frame({"number": 1, "kill": True})
     stage.close()
+
+
+def test_a_user_with_too_many_openings_out_is_refused_at_once_and_others_are_not(stage: Stage) -> None:
+    out = [stage.opener.open(FRED) for _ in range(2)]
+    with pytest.raises(BulkheadFullError):
+        stage.loop.wait(stage.opener.open(FRED))
+    other = stage.opener.open(replace(FRED, user=UserName("jane")))
+    for number in (1, 2, 3):  # the refused one did not even reach the spawner
+        stage.spawner.receive()
+        stage.spawner.send(Frame({"number": number, "refused": "not now"}))
+    for opening in (*out, other):
+        with pytest.raises(MailboxUnavailableError, match="not now"):
+            stage.loop.wait(opening)
+    assert len(stage.open().unique_ids) == 4  # an opening that has ended, however, leaves its place to the next
 
 
 def test_a_spawner_that_refuses_or_is_gone_is_temporary(stage: Stage) -> None:
