@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -154,6 +155,28 @@ def test_one_hung_file_system_of_thirty_users_holds_up_nobody_else(site: LiveSit
             assert wire.login("hung0").startswith(b"+OK")
     finally:
         assert site.stop() == 0
+
+
+@pytest.mark.root
+def test_only_a_few_logins_of_a_hung_user_wait_and_the_others_are_refused_at_once(site: LiveSite) -> None:
+    logins = 12
+    waiting_max = 2 * LimitsSettings().operations_per_user  # there are two workers
+
+    def answer_time(_: int) -> float:
+        start = time.monotonic()
+        with Wire(site.addresses["pop3"]) as wire:
+            assert wire.login("hung0").startswith(b"-ERR [SYS/TEMP]")
+        return time.monotonic() - start
+
+    site.start()
+    with hanging(site.directory / "hung"):
+        try:
+            with ThreadPoolExecutor(logins) as together:
+                times = list(together.map(answer_time, range(logins)))
+        finally:
+            assert site.stop() == 0
+    waited = [took for took in times if took >= OPERATION_SECONDS / 2]
+    assert 1 <= len(waited) <= waiting_max, times
 
 
 @pytest.mark.root
