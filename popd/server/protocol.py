@@ -41,6 +41,7 @@ CLOSE_SECONDS: Final = 120.0  # for a slow peer to take its last reply, and to a
 WORK_SECONDS: Final = 5.0  # how soon to look again when the time was over while the delay was ours
 INPUT_OCTETS_MAX: Final = 64 * 1024  # of pipelined commands waiting; more stay in the kernel
 COMMANDS_PER_TURN: Final = 50  # then other connections get theirs
+_RESTARTING: Final = b"-ERR [SYS/TEMP] the service is restarting, try again\r\n"
 UNIX_ADDRESS: Final = "unix"  # as accounts.requests.Peer has it
 
 
@@ -131,10 +132,14 @@ class Pop3Protocol(TwistedProtocol):
         """Is not called: nothing here ends the output alone."""
 
     def drain(self) -> None:
-        """Close a connection that is not logged in: the worker is to end. A session ends as its client likes."""
+        """Close a connection that is not logged in: the worker is to end. A session ends as its client likes.
+
+        The client takes what it is told here as the answer to its next command, and so as a reason to try again.
+        """
         if self._phase is Phase.HANDSHAKE:
             self._abort("drained")
         elif self._phase is Phase.OPEN and not self._busy and self._session.state is State.AUTHORIZATION:
+            self._outlet.write(_RESTARTING)
             self._close()
 
     # -- lines --------------------------------------------------------------------------------------------------------

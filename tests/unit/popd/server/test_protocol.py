@@ -370,9 +370,11 @@ def test_the_last_log_line_counts_what_the_session_did() -> None:
 # -- draining
 
 
-def test_draining_closes_a_connection_that_is_not_logged_in() -> None:
+def test_draining_tells_a_client_that_is_not_logged_in_to_come_again_and_closes() -> None:
     client = Client()
+    client.transport.drain()  # the greeting
     client.protocol.drain()
+    assert client.transport.value() == b"-ERR [SYS/TEMP] the service is restarting, try again\r\n"
     assert client.transport.disconnecting
 
 
