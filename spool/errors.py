@@ -48,6 +48,10 @@ class RosterError(SpoolError):
     """A user cannot be added or removed like that; the message says why, to the operator."""
 
 
+class MaintenanceBusyError(SpoolError):
+    """Another maintenance program works on the site; the same command may be run again later."""
+
+
 class MalformedNameError(SpoolError):
     """A name that cannot be a user, a domain or a local part here."""
 

@@ -67,3 +67,8 @@ class Site:
     def certificates(self) -> Path:
         """Which client certificate logs in as whom."""
         return self.control / "certificates"
+
+    @property
+    def maintenance(self) -> Path:
+        """Where operations on many mailboxes keep their lock, journals and undo records (``spool.maintenance``)."""
+        return self.directory / "maintenance"
