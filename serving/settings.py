@@ -161,6 +161,9 @@ class LimitsSettings:
     * ``stuck_per_file_system``: after so many stuck without any finishing, only a probe every ``probe_seconds``;
     * ``threads``: so many run at once in all;
     * ``stuck_threads``: at so many stuck the worker is replaced.
+
+    ``kept_snapshot_octets`` bounds what one worker, or one mail process, remembers of mailboxes between sessions
+    (``spool.kept_snapshots``), in octets of memory; 0 remembers nothing.
     """
 
     connections: int | None = None
@@ -174,12 +177,13 @@ class LimitsSettings:
     probe_seconds: float = 15.0
     threads: int = 256
     stuck_threads: int = 128
+    kept_snapshot_octets: int = 32 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        site_wide = {"connections_per_user", "failures_per_address"}
-        _at_least(self, 0, *site_wide)
+        may_be_none = {"connections_per_user", "failures_per_address", "kept_snapshot_octets"}
+        _at_least(self, 0, *may_be_none)
         given = {field.name for field in fields(self) if getattr(self, field.name) is not None}
-        _at_least(self, 1, *sorted(given - site_wide))
+        _at_least(self, 1, *sorted(given - may_be_none))
         if self.stuck_threads > self.threads:
             raise ValueError(f"stuck_threads: expected at most threads ({self.threads}), found {self.stuck_threads}")
 

@@ -33,6 +33,7 @@ from spool.assign_directory import AssignDirectory
 from spool.control_files import Locals
 from spool.errors import SettingsError
 from spool.file_systems import Mounts
+from spool.kept_snapshots import KeptSnapshots
 from spool.site import Site
 from tools.authenticator_parts import build_authenticator
 from tools.service_parts import ServiceParts, plan_of
@@ -104,8 +105,10 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
         ),
     ]
     if parts.ticket_key is not None:
+        # Empty when mail processes are forked: each fills its own for as long as it lives.
+        kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
         mail = MailProcessPlan(
-            run=partial(run_mail_process, partial(open_blocking, settings.spool)),
+            run=partial(run_mail_process, partial(open_blocking, settings.spool, kept)),
             secret=parts.ticket_key,
             groups=parts.service.groups,
         )

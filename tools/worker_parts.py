@@ -35,6 +35,7 @@ from serving.tls import ServerTls, tls_factory
 from serving.worker import Service, WorkerContext, WorkerParts
 from spool.file_systems import Mounts
 from spool.homes import locate_mailbox
+from spool.kept_snapshots import KeptSnapshots
 from spool.mailbox import Maildrop
 from spool.mailboxes import open_mailbox
 from spool.settings import SpoolSettings
@@ -61,7 +62,9 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     mounts = Mounts()
     opener = RoutingOpener(
         LocalMaildropOpener(
-            bulkheads, partial(open_blocking, settings.spool), lambda path: str(mounts.mount_of(path).mount_point)
+            bulkheads,
+            partial(open_blocking, settings.spool, KeptSnapshots(settings.limits.kept_snapshot_octets)),
+            lambda path: str(mounts.mount_of(path).mount_point),
         ),
         RemoteMaildropOpener(
             reactor,
@@ -99,10 +102,10 @@ class RoutingOpener:
         return opener.open(granted, share=share)
 
 
-def open_blocking(settings: SpoolSettings, granted: Granted, share: bool) -> Maildrop:
+def open_blocking(settings: SpoolSettings, kept: KeptSnapshots, granted: Granted, share: bool) -> Maildrop:
     """Find a user's mailbox and open its maildrop; blocks."""
     location = locate_mailbox(granted.user, uid=granted.uid, gid=granted.gid, home=granted.home, settings=settings)
-    return open_mailbox(location, settings).open_maildrop(share=share)
+    return open_mailbox(location, settings, kept=kept).open_maildrop(share=share)
 
 
 def _pop3_listener(

@@ -10,6 +10,7 @@ from typing import Final
 
 from spool import durable
 from spool.errors import MailboxBusyError
+from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Delivered, Envelope, MailboxLocation
 from spool.maildir.directories import open_directory, sweep_tmp
 from spool.maildir.maildrop import MaildirMaildrop
@@ -25,14 +26,21 @@ class MaildirMailbox:
 
     Args:
         location: where it lies; ``location.path`` must exist, with ``tmp``, ``new`` and ``cur``.
+        kept: what this process remembers of mailboxes.
         names: makes the names of new messages.
         clock: seconds since 1970, to tell which files in ``tmp`` are old.
     """
 
     def __init__(
-        self, location: MailboxLocation, *, names: UniqueNames = _NAMES, clock: Callable[[], float] = time.time
+        self,
+        location: MailboxLocation,
+        *,
+        kept: KeptSnapshots = KEEPS_NOTHING,
+        names: UniqueNames = _NAMES,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.location = location
+        self._kept = kept
         self._names = names
         self._clock = clock
 

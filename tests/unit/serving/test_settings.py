@@ -111,6 +111,12 @@ def test_a_site_wide_limit_of_zero_means_none_and_a_negative_one_is_refused() ->
         LimitsSettings(failures_per_address=-1)
 
 
+def test_no_memory_for_kept_snapshots_is_a_choice() -> None:
+    assert LimitsSettings(kept_snapshot_octets=0).kept_snapshot_octets == 0
+    with pytest.raises(ValueError, match=r"^kept_snapshot_octets: expected at least 0"):
+        LimitsSettings(kept_snapshot_octets=-1)
+
+
 def test_a_worker_cannot_have_more_stuck_threads_than_threads() -> None:
     with pytest.raises(ValueError, match=r"^stuck_threads: expected at most threads \(10\), found 11"):
         LimitsSettings(threads=10, stuck_threads=11)
