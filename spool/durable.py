@@ -12,7 +12,7 @@ Every system call is made as ``os.<name>``, so that the crash tests can put a co
 """
 
 # pathlib makes its system calls where the crash tests would not count them:
-# ruff: noqa: PTH102, PTH104, PTH108, PTH211
+# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH211
 
 from __future__ import annotations
 
@@ -199,6 +199,15 @@ def make_symlink(path: Path, target: str) -> None:
     sync_directory(path.parent)
 
 
+def create_symlink(name: str, target: str, *, dir_fd: int) -> None:
+    """Make a symbolic link that must not exist. Holds from the caller's sync of the directory on.
+
+    Raises:
+        FileExistsError: the name is taken, by whatever.
+    """
+    os.symlink(target, name, dir_fd=dir_fd)
+
+
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +235,26 @@ def remove(path: Path | str, *, dir_fd: int | None = None) -> bool:
     return True
 
 
+def link(source: str, target: str, *, source_dir_fd: int, target_dir_fd: int) -> None:
+    """Give a file, or a symbolic link itself, a second name, which must not exist.
+
+    Holds from the caller's sync of the target's directory on.
+
+    Raises:
+        FileExistsError: the name is taken, by whatever.
+    """
+    os.link(source, target, src_dir_fd=source_dir_fd, dst_dir_fd=target_dir_fd, follow_symlinks=False)
+
+
+def remove_directory(path: Path | str, *, dir_fd: int | None = None) -> None:
+    """Remove an empty directory. Holds from the caller's sync of the one it lies in on.
+
+    Raises:
+        OSError: it holds something (``ENOTEMPTY``), or is no directory.
+    """
+    os.rmdir(path, dir_fd=dir_fd)
+
+
 # -- open files -------------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +278,31 @@ def open_for_append(path: Path, *, create_mode: int | None = None) -> int:
 def open_for_update(path: Path, *, create_mode: int | None = None) -> int:
     """Open a regular file for reading and for writing anywhere; otherwise as ``open_for_append``."""
     return _open_regular(path, os.O_RDWR, create_mode)
+
+
+def change_attributes(descriptor: int, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
+    """Give a file or directory, open with ``O_PATH`` or otherwise, this mode or this ``(uid, gid)``.
+
+    Whoever may change them may do so without the right to read the file. Holds when it returns.
+
+    Raises:
+        OSError: it is not ours to change, or cannot be synced.
+    """
+    path = f"/proc/self/fd/{descriptor}"
+    if owner is not None:
+        os.chown(path, *owner)
+    if mode is not None:
+        os.chmod(path, mode)
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def set_modification_time(name: str, nanoseconds: int, *, dir_fd: int) -> None:
+    """Let a file, or a symbolic link itself, look as if it was written then (since 1970). Not synced."""
+    os.utime(name, ns=(nanoseconds, nanoseconds), dir_fd=dir_fd, follow_symlinks=False)
 
 
 def check_regular(descriptor: int, name: str) -> None:

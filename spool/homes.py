@@ -74,6 +74,14 @@ def location_of_kind(
     return _location(templates[0], user, uid, gid, home, settings)
 
 
+def possible_locations(
+    user: UserName, *, uid: int, gid: int, home: Path, settings: SpoolSettings
+) -> tuple[MailboxLocation, ...]:
+    """Say where the templates put a user's mailbox, in their order, each place once, whatever is there."""
+    locations = (_location(template, user, uid, gid, home, settings) for template in settings.templates)
+    return tuple({location.path: location for location in locations}.values())
+
+
 def hash_directory(user: UserName, home: Path, settings: SpoolSettings) -> str:
     """Say what ``{hash}`` is in a user's templates: the directory, below the spool root, that their home lies in.
 

@@ -18,6 +18,8 @@ from spool import durable
 
 _CHANGES: Final = frozenset(
     {
+        "chmod",
+        "chown",
         "fchmod",
         "fchown",
         "fsync",

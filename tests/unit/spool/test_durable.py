@@ -275,3 +275,50 @@ def test_a_file_is_cut(tmp_path: Path) -> None:
     durable.truncate(descriptor, 4)
     os.close(descriptor)
     assert (tmp_path / "f").read_bytes() == b"0123"
+
+
+def test_a_second_name_is_the_same_file_and_takes_no_name(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"mail")
+    (tmp_path / "taken").write_bytes(b"other")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    durable.link("f", "g", source_dir_fd=directory, target_dir_fd=directory)
+    with pytest.raises(FileExistsError):
+        durable.link("f", "taken", source_dir_fd=directory, target_dir_fd=directory)
+    os.close(directory)
+    assert (tmp_path / "g").samefile(tmp_path / "f")
+    assert (tmp_path / "taken").read_bytes() == b"other"
+
+
+def test_only_an_empty_directory_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full" / "f").mkdir(parents=True)
+    durable.remove_directory(tmp_path / "empty")
+    with pytest.raises(OSError, match="not empty"):
+        durable.remove_directory(tmp_path / "full")
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_a_new_link_takes_no_name(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    durable.create_symlink("link", "somewhere", dir_fd=directory)
+    with pytest.raises(FileExistsError):
+        durable.create_symlink("link", "elsewhere", dir_fd=directory)
+    os.close(directory)
+    assert (tmp_path / "link").readlink() == Path("somewhere")
+
+
+def test_attributes_change_by_a_descriptor_that_may_not_read(tmp_path: Path) -> None:
+    (tmp_path / "f").touch(mode=0o200)
+    descriptor = os.open(tmp_path / "f", os.O_PATH)
+    durable.change_attributes(descriptor, mode=0o640)
+    durable.change_attributes(descriptor, owner=(os.getuid(), os.getgid()))
+    os.close(descriptor)
+    assert mode_of(tmp_path / "f") == 0o640
+
+
+def test_a_time_of_modification_is_set(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    durable.set_modification_time("link", 10**18, dir_fd=directory)
+    os.close(directory)
+    assert (tmp_path / "link").lstat().st_mtime_ns == 10**18

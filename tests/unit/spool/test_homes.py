@@ -10,7 +10,14 @@ import pytest
 
 from spool import durable, homes
 from spool.errors import HomeUnavailableError, MailboxUnavailableError, RosterError, SpoolError
-from spool.homes import hash_directory, locate_mailbox, location_of_kind, make_home, make_mailbox
+from spool.homes import (
+    hash_directory,
+    locate_mailbox,
+    location_of_kind,
+    make_home,
+    make_mailbox,
+    possible_locations,
+)
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.names import UserName
 from spool.settings import SpoolSettings
@@ -71,6 +78,13 @@ def test_a_location_says_all_about_the_mailbox(home: Path) -> None:
     found = locate(home)
     assert (found.user, found.uid, found.gid, found.home) == (ANN, UID, GID, home)
     assert found.state == home / ".mailspool"
+
+
+def test_every_place_where_a_mailbox_may_be_is_told_once_and_in_order(home: Path) -> None:
+    settings = SpoolSettings(Path("/mail"), maildrop=("{home}/Mailbox", "{home}/Maildir/", "{home}/Mailbox"))
+    found = possible_locations(ANN, uid=UID, gid=GID, home=home, settings=settings)
+    assert [location.path for location in found] == [home / "Mailbox", home / "Maildir"]
+    assert len({location.state_name for location in found}) == 2
 
 
 def test_a_last_maildir_must_exist(home: Path) -> None:
