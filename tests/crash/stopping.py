@@ -11,8 +11,9 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from spool import durable
 
@@ -38,7 +39,7 @@ _CHANGES: Final = frozenset(
 )
 _WRITES: Final = frozenset({"pwrite", "write"})
 _STOPPED: Final = 77
-_STOPS_MAX: Final = 200  # an operation of more file operations than that would be no subject for this way of testing
+STOPS_MAX: Final = 200  # an operation of more file operations than that would be no subject for this way of testing
 
 State = TypeVar("State")
 
@@ -63,21 +64,53 @@ def each_stop(
         step: with 2, stop after every second file operation only, and so on.
     """
     for allowed in count(1, step):
-        assert allowed <= _STOPS_MAX, "the operation does not come to an end"
+        assert allowed <= STOPS_MAX, "the operation does not come to an end"
         state = prepare(allowed)
-        completed = _run(state, arrange, allowed)
+        completed = run_in_child(partial(arrange, state), allowed)
         yield Stopped(state, allowed, completed)
         if completed:
             return
 
 
-def _run(state: State, arrange: Callable[[State], Callable[[], object]], allowed: int) -> bool:
+class Recorder(Protocol):
+    """What the counted calls are made through, as on an ``os``, and what hears of the end."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what ``os`` has of this name, or what stands for it."""
+
+    def end(self) -> None:
+        """Called in the child when the operation is stopped or has completed, before the process ends."""
+
+
+class _PlainOs:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def end(self) -> None:
+        """Leave everything as it is."""
+
+
+def run_in_child(
+    arrange: Callable[[], Callable[[], object]], allowed: int, *, recorder: Callable[[], Recorder] = _PlainOs
+) -> bool:
+    """Run an operation in a child that is stopped after ``allowed`` file operations.
+
+    Args:
+        arrange: does, undisturbed, what comes before the operation, and returns the operation.
+        allowed: the file operations the operation may make.
+        recorder: called between the two; makes what the file operations are made through.
+
+    Returns:
+        Whether the operation got to its end.
+    """
     child = os.fork()
     if child == 0:
         try:
-            operation = arrange(state)
-            setattr(durable, "os", _StoppingOs(allowed))  # noqa: B010 - a module may not be assigned to, mypy says
+            operation = arrange()
+            calls = recorder()
+            setattr(durable, "os", _StoppingOs(calls, allowed))  # noqa: B010 - a module may not be assigned to, mypy says
             operation()
+            calls.end()
         except BaseException:  # nothing may get from the child into the test runner
             traceback.print_exc()
             os._exit(1)
@@ -91,11 +124,12 @@ def _run(state: State, arrange: Callable[[State], Callable[[], object]], allowed
 class _StoppingOs:
     """An ``os`` that ends the process after so many changes of the disk."""
 
-    def __init__(self, allowed: int) -> None:
+    def __init__(self, calls: Recorder, allowed: int) -> None:
+        self._calls = calls
         self._allowed = allowed
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(os, name)
+        value = getattr(self._calls, name)
         if name not in _CHANGES:
             return value
         if name in _WRITES:
@@ -119,4 +153,5 @@ class _StoppingOs:
     def _count(self) -> None:
         self._allowed -= 1
         if self._allowed == 0:
+            self._calls.end()
             os._exit(_STOPPED)
