@@ -131,10 +131,12 @@ def create_file(
     mode: int = 0o600,
     owner: tuple[int, int] | None = None,
     dir_fd: int | None = None,
+    modified_ns: int | None = None,
 ) -> int:
     """Create a file that must not exist, with all of ``pieces`` in it; the umask narrows ``mode``.
 
-    A relative ``path`` starts at the open directory ``dir_fd``, here and in the other functions that have one.
+    A relative ``path`` starts at the open directory ``dir_fd``, here and in the other functions that have one. With
+    ``modified_ns`` it looks as if it was written then, in nanoseconds since 1970.
 
     When it returns the octets are on disk; the name is not until the caller syncs the directory. When it fails, or
     ``pieces`` does, the file is removed. A crash before it returns may leave a file that holds anything.
@@ -149,7 +151,11 @@ def create_file(
     try:
         if owner is not None:
             os.fchown(descriptor, *owner)
-        return _fill(descriptor, pieces)
+        octets = _fill(descriptor, pieces)
+        if modified_ns is not None:
+            os.utime(descriptor, ns=(modified_ns, modified_ns))
+            os.fsync(descriptor)
+        return octets
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path, dir_fd=dir_fd)

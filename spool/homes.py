@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -52,7 +53,7 @@ def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: 
             mode = _mode(location.path.relative_to(home) if template.in_home else location.path, base)
             if mode is not None:
                 _check_kind(location, mode)
-                return location
+                return replace(location, found=True)
         if location.kind is MailboxKind.MAILDIR:
             raise MailboxUnavailableError(f"{home}: none of {', '.join(settings.maildrop)} is there")
         if not template.in_home and not location.path.parent.is_dir():

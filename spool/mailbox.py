@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +28,9 @@ class MailboxLocation:
     """Where one user's mail lies, resolved once (``spool.homes.locate_mailbox``) and trusted from then on.
 
     ``state`` is the directory for our own files about this mailbox (locks, unique-ids, indexes), inside the home so
-    that it moves with it; ``state_name`` begins their names there and does not change when the home moves.
+    that it moves with it; ``state_name`` begins their names there and does not change when the home moves. ``found``
+    says that something was there when it was resolved: if it is missing later, it was moved, and nobody makes it anew
+    or takes it for empty. It is no part of which mailbox this is.
     """
 
     user: UserName
@@ -39,6 +41,7 @@ class MailboxLocation:
     kind: MailboxKind
     state: Path
     state_name: str
+    found: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

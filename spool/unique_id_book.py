@@ -27,6 +27,7 @@ from itertools import count as count_from
 from typing import Final
 
 UNIQUE_ID_OCTETS_MAX: Final = 70  # RFC 1939 section 7, UIDL
+UNIQUE_ID_CHARACTERS: Final = bytes(range(0x21, 0x7F))
 RETIRED_MAX: Final = 1000
 
 _UNIQUE_ID: Final = re.compile(r"[!-~]{1,70}")
@@ -99,6 +100,25 @@ class UniqueIdBook:
             for unique_id in ids:
                 self._change("+", unique_id, key)
 
+    def add_ids(self, arriving: Sequence[tuple[str, str]], keys: Sequence[str]) -> None:
+        """Give messages that are about to arrive an id each, behind those of equal ones; see ``spool.unique_ids``."""
+        present = Counter(keys)
+        free = [(key, unique_id) for key, unique_id in arriving if self._is_free(unique_id, key, present)]
+        for key in {key for key, _ in free}:
+            if present[key]:
+                self._ids_of(key, present[key], present)
+            else:
+                self.retire(tuple(self._copies.get(key, ())))
+        given: set[str] = set()
+        for key, unique_id in free:
+            if unique_id not in given:
+                given.add(unique_id)
+                self._change("+", unique_id, key)
+
+    def retired(self) -> Sequence[str]:
+        """Return the ids that no message may have any more, the newest last."""
+        return tuple(self._retired)
+
     def is_crowded(self, keys: Sequence[str]) -> bool:
         """Whether so many ids are kept for messages not in the mailbox that the file should be written anew."""
         return max(len(self._retired), len(self._absent(set(keys)))) > 2 * RETIRED_MAX
@@ -135,6 +155,11 @@ class UniqueIdBook:
             if not self._is_taken(unique_id) and unique_id not in present:
                 self._change("+", unique_id, key)
                 wanted -= 1
+
+    def _is_free(self, unique_id: str, key: str, present: Collection[str]) -> bool:
+        if not is_unique_id(unique_id) or unique_id in self._retired:
+            return False
+        return self._keys.get(unique_id, key) == key and (unique_id == key or unique_id not in present)
 
     def _is_taken(self, unique_id: str) -> bool:
         return unique_id in self._keys or unique_id in self._retired

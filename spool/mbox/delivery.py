@@ -36,15 +36,7 @@ def append_message(mbox: HeldMbox, from_line: bytes, stored: IO[bytes]) -> int:
         OSError: it cannot be written.
     """
     descriptor = mbox.descriptor
-    size = os.fstat(descriptor).st_size
-    reader = BlockReader(descriptor, size, before_block=mbox.keep_alive)
-    reader.end = end = sound_end(reader)
-    first_start(reader)
-    if end < size:
-        durable.truncate(descriptor, end)
-    # Appending, as all others do: positions chosen by us could overwrite what a program without locks appends now.
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
-    closing = _closing(reader.read(max(end - 3, 0), end))
+    end, closing = prepare_end(mbox)
     written = end
     # The From_ line goes in one write with what follows, so that it is rarely torn.
     piece = closing + from_line + stored.read(BLOCK_OCTETS)
@@ -63,6 +55,35 @@ def append_message(mbox: HeldMbox, from_line: bytes, stored: IO[bytes]) -> int:
                 durable.truncate(descriptor, end)
         raise
     return end + len(closing)
+
+
+def prepare_end(mbox: HeldMbox) -> tuple[int, bytes]:
+    """Cut off what a crash left at the end of the file and is no mail, and let every write go to the end from now on.
+
+    Returns:
+        The offset of the end, and what must be written there before a From_ line, for the last message to end.
+
+    Raises:
+        MailboxUnavailableError: the file is not an mbox.
+        OSError: it cannot be read or cut.
+    """
+    descriptor = mbox.descriptor
+    size = os.fstat(descriptor).st_size
+    reader = BlockReader(descriptor, size, before_block=mbox.keep_alive)
+    reader.end = end = sound_end(reader)
+    first_start(reader)
+    if end < size:
+        durable.truncate(descriptor, end)
+    write_at_end(descriptor)
+    return end, _closing(reader.read(max(end - 3, 0), end))
+
+
+def write_at_end(descriptor: int) -> None:
+    """Let every write go to the end of the file, as all others do who append to it.
+
+    A position chosen by us could overwrite what a program without locks appends now.
+    """
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
 
 
 def _closing(last: bytes) -> bytes:

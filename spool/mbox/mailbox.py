@@ -8,12 +8,14 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Final
 
 from spool.durable import storage_errors
 from spool.errors import MailboxBusyError
 from spool.mailbox import Delivered, Envelope, MailboxLocation
+from spool.mbox.batch import append_batch, batch_path, finish_batch
 from spool.mbox.delivery import append_message
 from spool.mbox.from_line import make_from_line
 from spool.mbox.journal import finish_removal, journal_path
@@ -77,9 +79,24 @@ class MboxMailbox:
         with _scratch_file(self.location.state) as stored:
             wire_octets = self._store(message, stored)
             from_line = make_from_line(envelope.sender, self._now())
-            with storage_errors(self.location.path), self._locked(create=True) as mbox:
+            with storage_errors(self.location.path), self._locked(create=not self.location.found) as mbox:
                 offset = append_message(mbox, from_line, stored)
         return Delivered(str(offset), wire_octets)
+
+    def append_batch(self, staged: Path) -> None:
+        """Append the messages of a staged file, each exactly once, and remove the file (``spool.mbox.batch``)."""
+        with storage_errors(self.location.path), self._locked(create=not self.location.found) as mbox:
+            append_batch(mbox, staged, batch_path(self.location))
+
+    def locked(self) -> AbstractContextManager[HeldMbox]:
+        """Hold the mbox under its locks, with whatever a crash interrupted completed, for reading it outside a session.
+
+        Raises:
+            MailboxBusyError: the locks were not free in time.
+            SpoolError: it cannot be opened.
+            FileNotFoundError: there is none.
+        """
+        return self._locked()
 
     def open_maildrop(self, *, share: bool = False) -> MboxMaildrop:
         """Take the session lock and a snapshot (``spool.mailbox.Mailbox.open_maildrop``)."""
@@ -117,6 +134,8 @@ class MboxMailbox:
                 snapshot = take_snapshot(mbox, unquote=self._unquote)
                 return snapshot, OpenFile(os.dup(mbox.descriptor))
         except FileNotFoundError:
+            if self.location.found:
+                raise  # it was moved since
             self.location.path.parent.stat()  # without its directory the mbox is elsewhere now, and not empty
             return Snapshot((0, 0), 0), None
 
@@ -124,6 +143,7 @@ class MboxMailbox:
     def _locked(self, *, create: bool = False) -> Iterator[HeldMbox]:
         with self._locks.held(create=create) as mbox:
             finish_removal(mbox, journal_path(self.location))
+            finish_batch(mbox, batch_path(self.location))
             yield mbox
 
 
