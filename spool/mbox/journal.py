@@ -117,6 +117,29 @@ def finish_removal(mbox: HeldMbox, journal: Path) -> None:
             durable.replace_file(journal, arrived)
 
 
+def is_completable(mbox: HeldMbox, descriptor: int) -> bool:
+    """Whether ``finish_removal`` would complete what an open journal says. Changes nothing.
+
+    Raises:
+        OSError: of the disk.
+    """
+    try:
+        plan = _Plan.decode(read_at(descriptor, 0, _HEAD_OCTETS), os.fstat(descriptor).st_size)
+    except ValueError:
+        return False
+    return _is_uncut(plan, mbox) or _is_in_place(plan, mbox, descriptor)
+
+
+def _is_uncut(plan: _Plan, mbox: HeldMbox) -> bool:
+    size = os.fstat(mbox.descriptor).st_size
+    return size >= plan.size and _digest(mbox.descriptor, plan.last, plan.size, mbox) == plan.cut_digest
+
+
+def _is_in_place(plan: _Plan, mbox: HeldMbox, descriptor: int) -> bool:
+    kept = _digest(descriptor, _HEAD_OCTETS, _HEAD_OCTETS + plan.last - plan.first, mbox)
+    return _digest(mbox.descriptor, plan.first, plan.last, mbox) == kept
+
+
 def _apply(mbox: HeldMbox, journal: Path, descriptor: int) -> Iterator[bytes] | None:
     """Do what a journal says; return a next journal if mail arrived behind the old end, else None."""
     try:
@@ -124,10 +147,8 @@ def _apply(mbox: HeldMbox, journal: Path, descriptor: int) -> Iterator[bytes] | 
     except ValueError as error:
         raise MailboxUnavailableError(f"{journal}: {error}") from error
     size = os.fstat(mbox.descriptor).st_size
-    if size < plan.size or _digest(mbox.descriptor, plan.last, plan.size, mbox) != plan.cut_digest:
-        length = plan.last - plan.first
-        kept_digest = _digest(descriptor, _HEAD_OCTETS, _HEAD_OCTETS + length, mbox)
-        if _digest(mbox.descriptor, plan.first, plan.last, mbox) != kept_digest:
+    if not _is_uncut(plan, mbox):
+        if not _is_in_place(plan, mbox, descriptor):
             raise MailboxUnavailableError(
                 f"{journal}: the mbox was rewritten after a crash; a person must compare them"
             )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spool import durable
 from spool.errors import MailboxChangedError, MailboxUnavailableError
-from spool.mbox.journal import finish_removal, journal_path, keep_only
+from spool.mbox.journal import finish_removal, is_completable, journal_path, keep_only
 from spool.mbox.locks import HeldMbox
 from tests.unit.spool.mbox.mbox_files import location_of, opened
 
@@ -65,6 +65,11 @@ def remove(mbox: Path, journal: Path) -> None:
         keep_only(held, journal, KEPT, first=6)
 
 
+def completable(mbox: Path, journal: Path) -> bool:
+    with opened(mbox) as held, journal.open("rb") as file:
+        return is_completable(held, file.fileno())
+
+
 def finish(mbox: Path, journal: Path) -> None:
     with opened(mbox) as held:
         finish_removal(held, journal)
@@ -110,6 +115,7 @@ def test_a_stop_at_any_change_leaves_all_or_what_can_be_finished(
 ) -> None:
     calls = 0
     while stopped_removal(mbox, journal, monkeypatch, calls):
+        assert not journal.exists() or completable(mbox, journal)
         finish(mbox, journal)
         assert mbox.read_bytes() in (BEFORE, AFTER)
         assert not journal.exists()
@@ -181,6 +187,7 @@ def test_an_mbox_rewritten_after_a_crash_is_left_to_a_person(
     before = journal.read_bytes()
     for rewritten in (b"keep0 something quite different, and longer", b"short", b""):
         mbox.write_bytes(rewritten)
+        assert not completable(mbox, journal)
         with pytest.raises(MailboxUnavailableError, match="a person must compare"):
             finish(mbox, journal)
         assert (mbox.read_bytes(), journal.read_bytes()) == (rewritten, before)
@@ -201,6 +208,7 @@ def test_a_journal_that_is_not_ours_is_left_to_a_person(
 ) -> None:
     interrupted(mbox, journal, monkeypatch)
     journal.write_bytes(damage(journal.read_bytes()))
+    assert not completable(mbox, journal)
     with pytest.raises(MailboxUnavailableError):
         finish(mbox, journal)
     assert mbox.read_bytes() == BEFORE
