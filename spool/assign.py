@@ -29,6 +29,7 @@ from spool.errors import SettingsError
 
 COMPILED_MODE: Final = 0o644  # as qmail-newu leaves it: it holds no secret, and deliveries run with many uids
 WILDCARD_SET_KEY: Final = b""
+_PIECE_OCTETS: Final = 1 << 20  # of a database that is written
 _ID_MAX: Final = 2**32 - 2  # chown(2) takes 2**32 - 1 for "leave it"
 _FIELDS: Final = ("local part", "user", "uid", "gid", "home", "dash", "extension")
 
@@ -106,7 +107,7 @@ def parse_assign(text: bytes, *, file: Path) -> tuple[AssignLine, ...]:
         if line.startswith(b"."):
             return tuple(parsed)
         try:
-            parsed.append(_parse_line(line))
+            parsed.append(parse_line(line))
         except _FieldError as error:
             raise SettingsError(f"{file}: line {number}: {error}") from error
     if rest.startswith(b"."):
@@ -135,12 +136,17 @@ def format_line(line: AssignLine) -> bytes:
             assert_never(line)
     fields = (head, record.user, record.uid, record.gid, record.home, record.dash, record.extension)
     written = _encode(":".join(map(str, fields))) + b":"
-    if b"\n" in written or _parse_line(written) != line:
+    if b"\n" in written or parse_line(written) != line:
         raise _FieldError(f"{written[:200]!r} is no line of assignments")
     return written + b"\n"
 
 
-def _parse_line(line: bytes) -> AssignLine:
+def parse_line(line: bytes) -> AssignLine:
+    """Parse one line, given without its line end.
+
+    Raises:
+        ValueError: naming the field that is wrong.
+    """
     if b"\0" in line:
         raise _FieldError("it contains a NUL")
     fields = _decode(line[1:]).split(":")
@@ -210,34 +216,46 @@ def wildcard_key(prefix: bytes) -> bytes:
 
 
 def compile_assign(lines: Iterable[AssignLine]) -> bytes:
-    """Compile assignments to the octets of a constant database, as qmail-newu does: of equal keys the first wins.
+    """Compile assignments to the octets of a constant database, as ``compile_records``."""
+    return b"".join(compile_records(map(_database_record, lines)))
 
-    The last record has the empty key and holds the last octets of all prefixes, in order of first appearance; look-ups
-    need to try only prefixes that end in one of them.
+
+def compile_records(records: Iterable[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """Compile assignments, given as keys and data, to a constant database, as qmail-newu does.
+
+    Of equal keys the first wins. The last record has the empty key and holds the last octets of all prefixes, in order
+    of first appearance; look-ups need to try only prefixes that end in one of them.
+
+    Yields:
+        The octets of the database, in pieces.
     """
     last_octets: dict[bytes, None] = {}
-    descriptor = os.memfd_create("assign.cdb")
-    with os.fdopen(descriptor, "w+b") as file:
+    with os.fdopen(os.memfd_create("assign.cdb"), "w+b") as file:
         maker = cdbx.CDB.make(file)
-        for line in lines:
-            match line:
-                case Assignment(local, record):
-                    maker.add(exact_key(_encode(local)), record_data(record))
-                case Wildcard(prefix, record):
-                    key = wildcard_key(_encode(prefix))
-                    maker.add(key, record_data(record))
-                    if prefix:
-                        last_octets[key[-1:]] = None
-                case _:
-                    assert_never(line)
-        maker.add(WILDCARD_SET_KEY, b"".join(last_octets))
+        add = maker.add
+        for key, data in records:
+            add(key, data)
+            last = key[-1:]
+            if last != b"\0" and len(key) > 1:  # a wildcard's, and not the empty prefix's
+                last_octets[last] = None
+        add(WILDCARD_SET_KEY, b"".join(last_octets))
         maker.commit().close()
         file.seek(0)
-        return file.read()
+        while piece := file.read(_PIECE_OCTETS):
+            yield piece
 
 
 def publish_assign(lines: Iterable[AssignLine], path: Path) -> None:
-    """Compile assignments and put the database in the place of ``path``.
+    """Compile assignments and put the database in the place of ``path``, as ``publish_records``.
+
+    Raises:
+        SpoolError: it cannot be written.
+    """
+    publish_records(map(_database_record, lines), path)
+
+
+def publish_records(records: Iterable[tuple[bytes, bytes]], path: Path) -> None:
+    """Compile assignments, given as keys and data, and put the database in the place of ``path``.
 
     Holds when it returns; readers see the old or the new one, whole, and so it is after a crash at any moment.
 
@@ -245,7 +263,17 @@ def publish_assign(lines: Iterable[AssignLine], path: Path) -> None:
         SpoolError: it cannot be written.
     """
     with durable.storage_errors(path):
-        durable.replace_file(path, [compile_assign(lines)], mode=COMPILED_MODE)
+        durable.replace_file(path, compile_records(records), mode=COMPILED_MODE)
+
+
+def _database_record(line: AssignLine) -> tuple[bytes, bytes]:
+    match line:
+        case Assignment(local, record):
+            return exact_key(_encode(local)), record_data(record)
+        case Wildcard(prefix, record):
+            return wildcard_key(_encode(prefix)), record_data(record)
+        case _:
+            assert_never(line)
 
 
 def record_data(record: AssignRecord) -> bytes:

@@ -1,62 +1,97 @@
-"""Changing the text of assignments for one user, leaving every other octet of it as it is."""
+"""Changing the text of assignments, leaving every other octet of it as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from spool.assign import AssignLine, Assignment, AssignRecord, Wildcard, format_line, parse_assign
+from spool.assign import Assignment, AssignRecord, Wildcard, format_line, parse_line
+from spool.assign_text import AssignText, columns_of
 from spool.names import UserName
+
+_USER_AND_HOME: Final = re.compile(rb"^([=+][^:\n]*:([^:\n]*):[^:\n]*:[^:\n]*:)([^:\n]*)", re.MULTILINE)
+
+
+def with_user(assigned: AssignText, name: UserName, record: AssignRecord, *, break_character: str) -> AssignText:
+    """Add a user after all others: their name, and all that begins with it and the break character.
+
+    Raises:
+        ValueError: the record cannot be written as text.
+    """
+    extended = AssignRecord(record.user, record.uid, record.gid, record.home, dash="-")
+    added = (Assignment(name.text, record), Wildcard(name.text + break_character, extended))
+    octets = b"".join(format_line(line) for line in added)
+    text, end = assigned.text, assigned.end
+    return AssignText(text[:end] + octets + text[end:], end + len(octets), assigned.plain)
+
+
+def without_user(assigned: AssignText, name: UserName) -> AssignText:
+    """Take out every assignment to a user: their own, and the aliases and wildcards that lead to them."""
+    lines = re.compile(rb"^[^:\n]*:%b:.*\n" % re.escape(name.text.encode("ascii")), re.MULTILINE)
+    kept = lines.sub(b"", assigned.text[: assigned.end])
+    return AssignText(kept + assigned.text[assigned.end :], len(kept), assigned.plain)
+
+
+# -- moved homes ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class AssignText:
-    """The text of assignments and what it says: ``lines`` are the text's lines before the closing dot."""
+class HomeMove:
+    """A user's home was at ``old`` and is at ``new``."""
 
-    text: bytes
-    lines: tuple[AssignLine, ...]
+    old: Path
+    new: Path
 
-    @classmethod
-    def parse(cls, text: bytes, *, file: Path) -> AssignText:
-        """Parse a text.
 
-        Raises:
-            SettingsError: as ``parse_assign``.
-        """
-        return cls(text, parse_assign(text, file=file))
+@dataclass(frozen=True, slots=True)
+class MovedHomes:
+    """Whose homes are the new ones now; ``left`` are those whose home was neither, or who are no users at all."""
 
-    def assigned(self, name: UserName) -> AssignRecord | None:
-        """Return the record of the exact assignment of a name; of several the first counts."""
-        for line in self.lines:
-            match line:
-                case Assignment(local, record) if local.lower() == name.text:
-                    return record
-        return None
+    moved: frozenset[UserName]
+    left: frozenset[UserName]
 
-    def users(self) -> set[str]:
-        """Return the names that are users: those assigned to themselves."""
-        return {line.local for line in self.lines if isinstance(line, Assignment) and line.local == line.record.user}
 
-    def with_user(self, name: UserName, record: AssignRecord, *, break_character: str) -> AssignText:
-        """Add a user after all others: their name, and all that begins with it and the break character.
+def with_homes(assigned: AssignText, moves: Mapping[UserName, HomeMove]) -> tuple[AssignText, MovedHomes]:
+    """Give users their new homes, in every assignment to them that names the old one.
 
-        Raises:
-            ValueError: the record cannot be written as text.
-        """
-        extended = AssignRecord(record.user, record.uid, record.gid, record.home, dash="-")
-        added = (Assignment(name.text, record), Wildcard(name.text + break_character, extended))
-        raw = self.text.split(b"\n")
-        front, rest = raw[: len(self.lines)], raw[len(self.lines) :]
-        text = b"\n".join([*front, *(format_line(line).rstrip(b"\n") for line in added), *rest])
-        return AssignText(text, self.lines + added)
+    Raises:
+        ValueError: a new home cannot be written as text.
+    """
+    names = {name.text.encode("ascii"): name for name in moves}
+    homes = {user: (_octets(moves[name].old), _octets(moves[name].new)) for user, name in names.items()}
+    _check_homes(new for _, new in homes.values())
+    moved = {user: homes[user] for user, home in assigned.homes_of_users() if home in homes.get(user, ())}
 
-    def without_user(self, name: UserName) -> AssignText:
-        """Take out every assignment to a user: their own, and the aliases and wildcards that lead to them."""
-        raw = self.text.split(b"\n")
-        kept = [(octets, line) for octets, line in zip(raw, self.lines, strict=False) if line.record.user != name.text]
-        text = b"\n".join([*(octets for octets, _ in kept), *raw[len(self.lines) :]])
-        return AssignText(text, tuple(line for _, line in kept))
+    def rewritten(found: re.Match[bytes]) -> bytes:
+        line = found[0]
+        if (move := moved.get(found[2])) is None:
+            return line
+        home, (old, new) = found[3], move
+        if home == old or (home != new and _octets(parse_line(line + b":::").record.home) == old):
+            return found[1] + new
+        return line
+
+    text = _USER_AND_HOME.sub(rewritten, assigned.text[: assigned.end])
+    changed = AssignText(text + assigned.text[assigned.end :], len(text), assigned.plain)
+    users = frozenset(names[user] for user in moved)
+    return changed, MovedHomes(users, frozenset(moves) - users)
+
+
+def _check_homes(homes: Iterable[bytes]) -> None:
+    lines = [b"=-:-:0:0:%b:::\n" % home for home in homes]
+    if columns_of(b"".join(lines)) is None:
+        wrong = next(line for line in lines if columns_of(line) is None)
+        raise ValueError(f"{wrong[:200]!r} is no line of assignments")
+
+
+def _octets(path: Path) -> bytes:
+    return str(path).encode("utf-8", "surrogateescape")
+
+
+# -- taken extensions -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,24 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from spool import durable
-from spool.assign import AssignRecord, compile_assign, publish_assign
+from spool.assign import AssignRecord, compile_records, publish_records
 from spool.assign_directory import AssignDirectory
-from spool.assign_edits import AssignText, TakenExtension, taken_extensions
+from spool.assign_edits import (
+    HomeMove,
+    MovedHomes,
+    TakenExtension,
+    taken_extensions,
+    with_homes,
+    with_user,
+    without_user,
+)
+from spool.assign_text import AssignText
 from spool.control_files import Domains, Locals, with_memberships
 from spool.errors import NoSuchUserError, RosterError, SettingsError, SpoolError
 from spool.homes import (
@@ -144,7 +153,7 @@ class Roster:
                 raise RosterError(f"{new.name}: is assigned already, to {record.user}")
             try:
                 record = AssignRecord(new.name.text, new.uid, new.gid, home)
-                changed = assigned.with_user(new.name, record, break_character=self._settings.break_character)
+                changed = with_user(assigned, new.name, record, break_character=self._settings.break_character)
             except ValueError as error:
                 raise RosterError(f"{new.name}: {error}") from error
             self._check_domains(new)
@@ -184,8 +193,30 @@ class Roster:
                 places = ()
             self._remove_link(name, record.home)
             self._write_domains(name, ())
-            self._write_assign(assigned.without_user(name))
+            self._write_assign(without_user(assigned, name))
             return Removed(name, places)
+
+    def move_homes(self, moves: Mapping[UserName, HomeMove]) -> MovedHomes:
+        """Rewrite the homes of users whose homes were moved, in all their assignments that name the old home.
+
+        A user whose home is neither the old nor the new one is left alone. Holds when it returns; look-ups see all of
+        it at one moment. A crash before that leaves the old homes or the new ones in the text, and none, or all, of
+        the new ones in the database; the same call again does the rest.
+
+        Raises:
+            RosterError: a new home cannot stand in a line of assignments; nothing was changed.
+            SpoolError: something could not be read or written.
+        """
+        with self._locked() as assigned:
+            try:
+                changed, report = with_homes(assigned, moves)
+            except ValueError as error:
+                raise RosterError(str(error)) from error
+            if changed.text != assigned.text:
+                self._write_assign(changed)
+            else:
+                self._compile_if_stale(assigned)
+            return report
 
     # -- assignments and domains --------------------------------------------------------------------------------------
 
@@ -202,7 +233,7 @@ class Roster:
 
     def _write_assign(self, changed: AssignText) -> None:
         _replace_control(self._site.assign, changed.text)
-        publish_assign(changed.lines, self._site.assign_compiled)
+        publish_records(changed.records(), self._site.assign_compiled)
 
     def _compile_if_stale(self, assigned: AssignText) -> None:
         """Finish a change that was stopped between the text and the database."""
@@ -210,8 +241,8 @@ class Roster:
             current = _read_control(self._site.assign_compiled)
         except SettingsError:
             current = b""
-        if current != compile_assign(assigned.lines):
-            publish_assign(assigned.lines, self._site.assign_compiled)
+        if current != b"".join(compile_records(assigned.records())):
+            publish_records(assigned.records(), self._site.assign_compiled)
 
     def _check_domains(self, new: NewUser) -> None:
         local = Locals(self._site.locals)
@@ -237,9 +268,8 @@ class Roster:
         That is how layouts collide: the home ``l`` of a user under ``flat`` is the hash directory ``l`` of ``letter``.
         """
         above, below = {str(directory) for directory in home.parents}, f"{home}/"
-        for line in assigned.lines:
-            # As text: a comparison of paths for each of many users would take minutes.
-            other, user = str(line.record.home), line.record.user
+        # As text: a comparison of paths for each of many users would take minutes.
+        for other, user in assigned.homes():
             if other == str(home):
                 raise RosterError(f"{home}: is the home of {user}")
             if other in above:
@@ -302,10 +332,10 @@ def _leads_to(link: Path, home: Path) -> bool:
 
 def _check_purge(record: AssignRecord, assigned: AssignText) -> None:
     """Refuse to purge a home that is not the user's, or that another user needs."""
-    for line in assigned.lines:
-        other = line.record.home
-        if line.record.user != record.user and (other == record.home or record.home in other.parents):
-            raise RosterError(f"{record.home}: not purged, because {line.record.user} needs it")
+    home = f"{record.home}/"
+    for other, user in assigned.homes():
+        if user != record.user and f"{other}/".startswith(home):
+            raise RosterError(f"{record.home}: not purged, because {user} needs it")
     with durable.storage_errors(record.home), contextlib.suppress(FileNotFoundError):
         owner = record.home.lstat().st_uid
         if owner != record.uid:

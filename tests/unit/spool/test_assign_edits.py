@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from spool.assign import AssignRecord, parse_assign
-from spool.assign_edits import AssignText, TakenExtension, taken_extensions
+from spool.assign import AssignRecord
+from spool.assign_edits import (
+    HomeMove,
+    TakenExtension,
+    taken_extensions,
+    with_homes,
+    with_user,
+    without_user,
+)
+from spool.assign_text import AssignText
 from spool.names import UserName
 
 FILE = Path("control/assign")
@@ -30,35 +39,71 @@ def taken(new: str, users: list[str], break_character: str = "-") -> list[TakenE
     return list(taken_extensions(UserName(new), users, break_character=break_character))
 
 
-def test_a_name_has_the_record_of_its_exact_assignment() -> None:
-    assert parsed().assigned(UserName("postmaster")) == AssignRecord("joe", 507, 100, Path("/home/joe"), "-", "post")
-
-
-def test_a_name_that_only_a_wildcard_takes_is_not_assigned() -> None:
-    assert parsed().assigned(UserName("joe-list")) is None
-
-
-def test_users_are_those_assigned_to_themselves() -> None:
-    assert parsed().users() == {"joe", "ann"}
-
-
 def test_an_added_user_comes_last_and_nothing_else_changes() -> None:
-    added = parsed().with_user(BOB, AssignRecord("bob", 509, 100, Path("/home/bob")), break_character="+")
+    added = with_user(parsed(), BOB, AssignRecord("bob", 509, 100, Path("/home/bob")), break_character="+")
     assert added.text == TEXT.replace(
         b".\nnotes", b"=bob:bob:509:100:/home/bob:::\n+bob+:bob:509:100:/home/bob:-::\n.\nnotes"
     )
-    assert added.lines == parse_assign(added.text, file=FILE)
+    assert added == parsed(added.text)
 
 
 def test_a_removed_user_loses_aliases_and_wildcards_too_and_nothing_else_changes() -> None:
-    removed = parsed().without_user(JOE)
+    removed = without_user(parsed(), JOE)
     assert removed.text == b"=ann:ann:508:100:/home/ann:::\n.\nnotes\n"
-    assert removed.lines == parse_assign(removed.text, file=FILE)
+    assert removed == replace(parsed(removed.text), plain=False)
 
 
 def test_the_first_user_is_added_to_an_empty_text() -> None:
-    added = parsed(b".\n").with_user(ANN, AssignRecord("ann", 1, 2, Path("/a")), break_character="-")
+    added = with_user(parsed(b".\n"), ANN, AssignRecord("ann", 1, 2, Path("/a")), break_character="-")
     assert added.text == b"=ann:ann:1:2:/a:::\n+ann-:ann:1:2:/a:-::\n.\n"
+
+
+# -- moved homes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_moved_home_is_rewritten_in_every_line_of_its_user_and_nothing_else_changes() -> None:
+    changed, report = with_homes(parsed(), {JOE: HomeMove(Path("/home/joe"), Path("/mail/j/joe"))})
+    assert changed.text == TEXT.replace(b"/home/joe", b"/mail/j/joe")
+    assert changed == parsed(changed.text)
+    assert (set(report.moved), set(report.left)) == ({JOE}, set())
+
+
+def test_a_home_that_is_the_new_one_already_counts_as_moved() -> None:
+    changed, report = with_homes(parsed(), {JOE: HomeMove(Path("/mail/j/joe"), Path("/home/joe"))})
+    assert (changed.text, set(report.moved)) == (TEXT, {JOE})
+
+
+def test_a_user_with_another_home_is_left_alone_and_reported() -> None:
+    text = TEXT.replace(b"=joe:joe:0507:100:/home/joe", b"=joe:joe:0507:100:/own/joe")
+    changed, report = with_homes(parsed(text), {JOE: HomeMove(Path("/home/joe"), Path("/mail/j/joe"))})
+    assert (changed.text, set(report.moved), set(report.left)) == (text, set(), {JOE})
+
+
+def test_who_is_no_user_is_reported() -> None:
+    postmaster = UserName("postmaster")
+    _, report = with_homes(parsed(), {postmaster: HomeMove(Path("/home/joe"), Path("/mail/j/joe"))})
+    assert report.left == {postmaster}
+
+
+def test_a_line_that_names_the_old_home_in_another_form_is_rewritten() -> None:
+    text = TEXT.replace(b":/home/joe:-:post", b"://home/./joe/:-:post").replace(b"//home", b"///home")
+    changed, _ = with_homes(parsed(text), {JOE: HomeMove(Path("/home/joe"), Path("/mail/j/joe"))})
+    assert changed.text == TEXT.replace(b"/home/joe", b"/mail/j/joe")
+
+
+def test_a_line_of_the_user_with_another_home_keeps_it() -> None:
+    text = TEXT.replace(b":/home/joe:-:post", b":/home/post:-:post")
+    changed, _ = with_homes(parsed(text), {JOE: HomeMove(Path("/home/joe"), Path("/mail/j/joe"))})
+    assert changed.text == text.replace(b"/home/joe", b"/mail/j/joe")
+
+
+@pytest.mark.parametrize("home", ["/mail/a:b", "/mail/a\nb", "/mail/../etc", "mail"])
+def test_a_new_home_that_cannot_be_written_is_refused(home: str) -> None:
+    with pytest.raises(ValueError, match="is no line of assignments"):
+        with_homes(parsed(), {JOE: HomeMove(Path("/home/joe"), Path(home))})
+
+
+# -- taken extensions -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("users", [[], ["yasuhiro", "a", "-a"], ["yasuhi"]])

@@ -12,6 +12,7 @@ import pytest
 
 from spool import durable, roster
 from spool.assign_directory import AssignDirectory
+from spool.assign_edits import HomeMove
 from spool.control_files import Domains
 from spool.errors import NoSuchUserError, RosterError, SettingsError, SpoolError
 from spool.mailbox import MailboxKind
@@ -338,6 +339,37 @@ def test_a_purge_spares_what_another_uid_owns(place: Place) -> None:
     assert home.is_dir()
 
 
+# -- moving homes -----------------------------------------------------------------------------------------------------
+
+
+def test_moved_homes_are_in_the_text_and_the_database(place: Place) -> None:
+    for name in ("ann", "bob"):
+        place.roster().add_user(new(name, home=place.directory / name))
+    moved = place.roster().move_homes({ANN: HomeMove(place.directory / "ann", place.root / "ann")})
+    assert (set(moved.moved), set(moved.left)) == ({ANN}, set())
+    directory = AssignDirectory(place.site.assign_compiled)
+    assert directory.user(ANN).home == directory.lookup("ann-x").record.home == place.root / "ann"
+    assert directory.user(BOB).home == place.directory / "bob"
+    assert str(place.directory / "ann:") not in place.site.assign.read_text()
+
+
+def test_homes_that_were_moved_in_the_text_only_are_compiled(place: Place) -> None:
+    place.roster().add_user(new("ann", home=place.directory / "ann"))
+    move = HomeMove(place.directory / "ann", place.root / "ann")
+    text = place.site.assign.read_text()
+    place.site.assign.write_text(text.replace(str(move.old), str(move.new)))
+    assert place.roster().move_homes({ANN: move}).moved == {ANN}
+    assert AssignDirectory(place.site.assign_compiled).user(ANN).home == move.new
+
+
+def test_a_home_that_cannot_be_written_changes_nothing(place: Place) -> None:
+    place.roster().add_user(new("ann", home=place.directory / "ann"))
+    text = place.site.assign.read_bytes()
+    with pytest.raises(RosterError, match="is no line"):
+        place.roster().move_homes({ANN: HomeMove(place.directory / "ann", place.root / "a:b")})
+    assert place.site.assign.read_bytes() == text
+
+
 # -- stopped in the middle --------------------------------------------------------------------------------------------
 
 
@@ -349,7 +381,7 @@ def stop(*_arguments: Any, **_keywords: Any) -> Any:
     raise StoppedError
 
 
-STEPS = ["make_home", "make_mailbox", "locate_mailbox", "_replace_control", "publish_assign"]
+STEPS = ["make_home", "make_mailbox", "locate_mailbox", "_replace_control", "publish_records"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -361,12 +393,12 @@ def test_adding_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.Mo
     try:
         place.roster().add_user(new("ann"))
     except RosterError:
-        assert step == "publish_assign"  # the text said it already
+        assert step == "publish_records"  # the text said it already
     assert place.users() == ["ann"]
     assert place.roster().describe(ANN).maildrop is not None
 
 
-@pytest.mark.parametrize("step", ["remove_tree", "_replace_control", "publish_assign"])
+@pytest.mark.parametrize("step", ["remove_tree", "_replace_control", "publish_records"])
 def test_a_purge_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     home = place.roster().add_user(new("ann")).location.home
     calls: list[Path] = []
@@ -385,7 +417,7 @@ def test_a_purge_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.M
     try:
         place.roster().remove_user(ANN, purge=True)
     except NoSuchUserError:
-        assert step == "publish_assign"
+        assert step == "publish_records"
     assert place.users() == []
     assert list(home.parent.iterdir()) == []
 
