@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 from pathlib import Path
 from typing import Final
 
@@ -63,21 +64,47 @@ def with_homes(assigned: AssignText, moves: Mapping[UserName, HomeMove]) -> tupl
     names = {name.text.encode("ascii"): name for name in moves}
     homes = {user: (_octets(moves[name].old), _octets(moves[name].new)) for user, name in names.items()}
     _check_homes(new for _, new in homes.values())
-    moved = {user: homes[user] for user, home in assigned.homes_of_users() if home in homes.get(user, ())}
-
-    def rewritten(found: re.Match[bytes]) -> bytes:
-        line = found[0]
-        if (move := moved.get(found[2])) is None:
-            return line
-        home, (old, new) = found[3], move
-        if home == old or (home != new and _octets(parse_line(line + b":::").record.home) == old):
-            return found[1] + new
-        return line
-
-    text = _USER_AND_HOME.sub(rewritten, assigned.text[: assigned.end])
+    moved: dict[bytes, tuple[bytes, bytes]] = {}
+    for columns in assigned.columns():
+        for line in _lines_of(homes, columns.users):
+            user = columns.users[line]
+            if columns.heads[line] == b"\n=" + user and columns.homes[line] in homes[user]:
+                moved[user] = homes[user]
+    pieces = [
+        _with_homes_in_columns(piece, moved) if plain else _with_homes_in_lines(piece, moved)
+        for piece, plain in assigned.raw_pieces()
+    ]
+    text = b"".join(pieces)
     changed = AssignText(text + assigned.text[assigned.end :], len(text), assigned.plain)
     users = frozenset(names[user] for user in moved)
     return changed, MovedHomes(users, frozenset(moves) - users)
+
+
+def _lines_of(users: Container[bytes], column: Sequence[bytes]) -> Iterator[int]:
+    """Yield which of the lines, from 0, are these users'."""
+    return compress(count(), map(users.__contains__, column))
+
+
+def _with_homes_in_columns(piece: bytes, moved: Mapping[bytes, tuple[bytes, bytes]]) -> bytes:
+    fields = piece.split(b":")
+    users = fields[1::7]
+    for line in _lines_of(moved, users):
+        old, new = moved[users[line]]
+        if fields[7 * line + 4] == old:
+            fields[7 * line + 4] = new
+    return b":".join(fields)
+
+
+def _with_homes_in_lines(piece: bytes, moved: Mapping[bytes, tuple[bytes, bytes]]) -> bytes:
+    """The same in a piece of which some lines have another form than the plain one."""
+
+    def rewritten(found: re.Match[bytes]) -> bytes:
+        line, move = found[0], moved.get(found[2])
+        if move is not None and _octets(parse_line(line + b":::").record.home) == move[0]:
+            return found[1] + move[1]
+        return line
+
+    return _USER_AND_HOME.sub(rewritten, piece)
 
 
 def _check_homes(homes: Iterable[bytes]) -> None:

@@ -28,15 +28,14 @@ _BEGINNINGS: Final = frozenset({b"\n=", b"\n+"})
 _EXACT: Final = ord("=")
 _PLAIN_IDS: Final = re.compile(rb"(?:(?:0|[1-9][0-9]{0,8}),)*+")  # ten digits may be too many: the exact parser decides
 _UNPLAIN_PATHS: Final = (b"//", b"/:", b"/./", b"/.:", b"/../", b"/..:")
-_first_octet: Final = itemgetter(slice(1))
 _first_two: Final = itemgetter(slice(2))
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Lines of one piece of text in their plain form, field by field; ``locals`` begin with ``=`` or ``+``."""
+    """Lines of a piece of text in their plain form, by fields; a ``head`` is a line end, ``=`` or ``+``, and the local."""
 
-    locals: list[bytes]
+    heads: list[bytes]
     users: list[bytes]
     uids: list[bytes]
     gids: list[bytes]
@@ -78,10 +77,15 @@ class AssignText:
             raise SettingsError(f"{file}: line {number}: {trouble}")
         return cls(text, end, plain)
 
+    def raw_pieces(self) -> Iterator[tuple[bytes, bool]]:
+        """Yield the assignments as they stand, in pieces of whole lines, and whether a piece is in its plain form."""
+        for piece in _pieces(self.text, self.end):
+            yield piece, self.plain or columns_of(piece) is not None
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the assignments in order, in pieces of whole lines, each in its plain form."""
-        for piece in _pieces(self.text, self.end):
-            yield piece if self.plain or columns_of(piece) is not None else _plain_form(piece)
+        for piece, plain in self.raw_pieces():
+            yield piece if plain else _plain_form(piece)
 
     def columns(self) -> Iterator[Columns]:
         """Yield the assignments in order, in pieces, field by field."""
@@ -109,7 +113,7 @@ class AssignText:
     def homes_of_users(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield name and home of every user: of those assigned to themselves."""
         for columns in self.columns():
-            own = map(eq, columns.locals, map(b"=".__add__, columns.users))
+            own = map(eq, columns.heads, map(b"\n=".__add__, columns.users))
             yield from compress(zip(columns.users, columns.homes, strict=True), own)
 
     def users(self) -> set[str]:
@@ -133,8 +137,8 @@ def columns_of(piece: bytes) -> Columns | None:
     paths = b":" + b":".join(columns.homes) + b":"
     if (
         # As many line ends as lines, and each line's first field begins with one: there is none elsewhere.
-        _BEGINNINGS.issuperset(map(_first_two, fields[:-1:7]))
-        and b"=" not in columns.locals
+        _BEGINNINGS.issuperset(map(_first_two, columns.heads))
+        and b"\n=" not in columns.heads
         and all(columns.users)
         and _PLAIN_IDS.fullmatch(b",".join([*{*columns.uids, *columns.gids}, b""]))
         and paths.count(b":/") == lines
@@ -149,8 +153,7 @@ def _cut(piece: bytes) -> Columns:
 
 
 def _columns(fields: list[bytes]) -> Columns:
-    heads, *others = (fields[column:-1:7] for column in range(5))
-    return Columns([head[1:] for head in heads], *others)
+    return Columns(*(fields[column:-1:7] for column in range(5)))
 
 
 def _pieces(text: bytes, end: int) -> Iterator[bytes]:
