@@ -52,6 +52,10 @@ class MaintenanceBusyError(SpoolError):
     """Another maintenance program works on the site; the same command may be run again later."""
 
 
+class ForeignIdsError(SpoolError):
+    """The unique-ids of another server cannot be told: a list is missing or is none, the server does not answer."""
+
+
 class MalformedNameError(SpoolError):
     """A name that cannot be a user, a domain or a local part here."""
 
