@@ -1,0 +1,153 @@
+"""What checks look with: the site, the clock, and the questions that tests answer themselves; and one open home."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from spool.assign import AssignRecord
+from spool.assign_directory import AssignDirectory
+from spool.checking.places import Place, status_of
+from spool.homes import STATE_DIRECTORY, possible_locations
+from spool.mailbox import MailboxLocation
+from spool.names import UserName
+from spool.settings import SpoolSettings
+from spool.site import Site
+
+LEFTOVER_SECONDS: Final = 36 * 60 * 60
+"""The age from which a temporary file counts as left behind, as in a Maildir's ``tmp``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What getpw() says of a user."""
+
+    uid: int
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What checks look with.
+
+    Attributes:
+        site: the site.
+        settings: of the spool.
+        directory: of its users.
+        now: seconds since 1970.
+        deep: whether to read mail.
+        secrets: further files that only their owner may read, such as the keys of certificates.
+        account_of: asks getpw(); None to ask nobody.
+        statvfs: asks how full a file system is.
+    """
+
+    site: Site
+    settings: SpoolSettings
+    directory: AssignDirectory
+    now: Callable[[], float]
+    deep: bool
+    secrets: tuple[Path, ...]
+    account_of: Callable[[str], Account | None] | None
+    statvfs: Callable[[int], os.statvfs_result]
+
+    @property
+    def rehash_open(self) -> bool:
+        """Whether homes are being moved, or were, and the move is not finished."""
+        return any(self.site.maintenance.glob("rehash*"))
+
+    def is_below_root(self, path: Path) -> bool:
+        """Whether a path lies below the spool root."""
+        return str(path).startswith(f"{str(self.settings.root).rstrip('/')}/")
+
+    def is_older(self, status: os.stat_result, seconds: float) -> bool:
+        """Whether a file was last written longer ago than this."""
+        return self.now() - status.st_mtime > seconds
+
+
+class Home:
+    """A user's home, open for looking.
+
+    Attributes:
+        user: whose it is.
+        record: their assignment.
+        owner: uid and gid that everything in it should have.
+        descriptor: of the directory.
+        status: of the directory, when it was opened.
+        locations: where the user's mailbox may be.
+    """
+
+    __slots__ = ("descriptor", "locations", "owner", "record", "status", "user")
+
+    def __init__(self, user: UserName, record: AssignRecord, descriptor: int, settings: SpoolSettings) -> None:
+        self.user: Final = user
+        self.record: Final = record
+        self.owner: Final = (record.uid, record.gid)
+        self.descriptor: Final = descriptor
+        self.status: Final = os.fstat(descriptor)
+        self.locations: Final = possible_locations(
+            user, uid=record.uid, gid=record.gid, home=record.home, settings=settings
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.record.home
+
+    @property
+    def itself(self) -> Place:
+        """The place of the home."""
+        return Place(self.path.parent, (self.path.name,))
+
+    def place(self, *parts: str) -> Place:
+        """A place in the home."""
+        return Place(self.path.parent, (self.path.name, *parts), self.record.uid)
+
+    def place_of(self, location: MailboxLocation) -> Place:
+        """The place of a mailbox, in the home or outside of it."""
+        above, path = f"{self.path}/", str(location.path)
+        if path.startswith(above):
+            return self.place(*path[len(above) :].split("/"))
+        return Place(location.path.parent, (location.path.name,))
+
+    @property
+    def state(self) -> Place:
+        """The place of the directory for our own files."""
+        return self.place(STATE_DIRECTORY)
+
+    @property
+    def is_passable(self) -> bool:
+        """Whether others can reach what is in it."""
+        return bool(self.status.st_mode & 0o001)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A mailbox as it was seen: where it is, and what its name stands for."""
+
+    location: MailboxLocation
+    place: Place
+    status: os.stat_result
+
+
+def look_at(home: Home, location: MailboxLocation) -> Seen | None:
+    """Look at a mailbox, not through links; None if it is missing.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    place = home.place_of(location)
+    if place.home_uid is not None and len(place.parts) == 2:
+        status = status_of(place.name, home.descriptor)  # the usual case, without opening anything
+    else:
+        # Not through opened_parent: who owns the home is another check's subject.
+        with contextlib.ExitStack() as stack:
+            try:
+                parent = stack.enter_context(Place(place.base, place.parts).opened_parent())
+            except FileNotFoundError:
+                return None
+            status = status_of(place.name, parent)
+    return None if status is None else Seen(location, place, status)
