@@ -13,7 +13,8 @@ Beyond that a message octet-equal to one removed long ago could get its id again
 
 **Form.** The line ``mailspool-unique-ids 1``, then lines that each change what those before said: ``+ID`` or
 ``+ID KEY`` (ID is the id of the next copy of KEY; without KEY both are equal), ``~ID`` (its message is about to be
-removed), ``-ID`` (retired). A last line without LF was torn by a crash: nobody has seen what it says, and the next
+removed), ``-ID`` (retired). A last line without LF was torn by a crash, and so was all that comes from a NUL on: the
+file became longer and the octets were lost. Nobody has seen what it says, because it was not synced, and the next
 change cuts it off. Anything else that does not fit is somebody else's doing, and an error rather than a guess: a guess
 could give every message a new id and make clients fetch all mail again.
 """
@@ -56,6 +57,7 @@ class UniqueIdBook:
         self._leaving: set[str] = set()
         self._retired: dict[str, None] = {}  # the newest last
         self._changes: list[str] = []
+        data = data.partition(b"\0")[0]
         self.whole_octets = data.rfind(b"\n") + 1
         if not data.startswith(_HEADER):
             if not _HEADER.startswith(data):

@@ -68,13 +68,13 @@ def each_power_cut(
     """Cut the power after each file operation of an operation in turn, and at last after it completed.
 
     Args:
-        prepare: makes a fresh state, the same each time; given the number of the run. All of it is on disk.
+        prepare: makes a fresh state, the same each time; given the number of the run, from 1. All of it is on disk.
         arrange: does in the child what comes before the operation, which is on disk too, and returns the operation.
         root: names the directory of a state in which the operation makes all its changes of names.
         variants: how many power cuts there are at each place.
         step: with 2, cut after every second file operation only, and so on.
     """
-    runs = count()
+    runs = count(1)
     for allowed in count(1, step):
         assert allowed <= STOPS_MAX, "the operation does not come to an end"
         completed = False

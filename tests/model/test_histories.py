@@ -69,10 +69,10 @@ class History(RuleBasedStateMachine):
     def deliver_an_equal_message(self, data: st.DataObject) -> None:
         self._deliver(data.draw(st.sampled_from(self.expected)).stored)
 
-    @rule()
-    def foreign_delivery(self) -> None:
+    @rule(data=st.data())
+    def foreign_delivery(self, data: st.DataObject) -> None:
         message = self._header() + b"from another program\n"
-        self.foreign.add(message)
+        self.foreign.add(message, data.draw(st.sampled_from(self.foreign.manners)))
         self._expect(message)
 
     def _header(self) -> bytes:
