@@ -14,14 +14,14 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import ClassVar, Final
 
 from spool import durable
 from spool.errors import MailboxBusyError, MailboxUnavailableError
 from spool.kernel_locks import open_locked
 from spool.mailbox import MailboxLocation
 from spool.state import make_state_directory, state_file
-from spool.unique_id_book import UniqueIdBook, is_unique_id
+from spool.unique_id_book import UNIQUE_ID_CHARACTERS, UNIQUE_ID_OCTETS_MAX, UniqueIdBook, is_unique_id
 
 FILE_OCTETS_MAX: Final = 64 * 1024 * 1024
 
@@ -32,6 +32,15 @@ def key_of_name(base: str) -> str:
     The base itself, as qmail-pop3d shows it, or 32 characters of its SHA-256 digest where it is no unique-id.
     """
     return base if is_unique_id(base) else key_of_digest(hashlib.sha256(os.fsencode(base)).digest())
+
+
+def keys_of_names(bases: Sequence[str]) -> Sequence[str]:
+    """Make the keys of many Maildir messages; the same object if all of the bases are keys themselves."""
+    lengths = set(map(len, bases))
+    fit = 0 not in lengths and max(lengths, default=0) <= UNIQUE_ID_OCTETS_MAX
+    if fit and not os.fsencode("".join(bases)).translate(None, UNIQUE_ID_CHARACTERS):
+        return bases
+    return [key_of_name(base) for base in bases]
 
 
 def key_of_digest(digest: bytes) -> str:
@@ -48,9 +57,11 @@ class UniqueIdFile:
     cannot be read or written or holds what we did not write.
     """
 
+    SUFFIX: ClassVar[str] = ".uids"
+
     def __init__(self, location: MailboxLocation) -> None:
         self._location = location
-        self._path = state_file(location, ".uids")
+        self._path = state_file(location, self.SUFFIX)
 
     def assign(self, keys: Sequence[str]) -> Sequence[str]:
         """Return the unique-ids of all messages of the mailbox, given their keys in the order of the mailbox.
@@ -101,6 +112,28 @@ class UniqueIdFile:
         with self._opened() as (descriptor, book):
             book.import_ids(ids_by_key)
             _save(descriptor, book)
+
+    def add_ids(self, arriving: Sequence[tuple[str, str]], keys: Sequence[str]) -> None:
+        """Give messages that are about to arrive, ``(key, id)`` each, the ids they had on another server.
+
+        What the mailbox has keeps its ids, and an id that another message has, or that is retired, or that is none, is
+        passed over: that message gets one of ours. Holds when it returns; a crash before that may have added some of
+        them, and adding them again completes it.
+
+        Args:
+            arriving: in the order in which they will arrive.
+            keys: of the messages in the mailbox, in its order.
+        """
+        with self._opened() as (descriptor, book):
+            book.add_ids(arriving, keys)
+            _save(descriptor, book)
+
+    def retired(self) -> Sequence[str]:
+        """Return the ids that no message of this mailbox may have any more."""
+        if not self._exists():
+            return ()
+        with self._opened() as (_, book):
+            return book.retired()
 
     def _exists(self) -> bool:
         with durable.storage_errors(self._path):

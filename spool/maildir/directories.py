@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 from spool import durable
 from spool.errors import MailboxUnavailableError
 from spool.maildir.names import split_name
+from spool.stamps import Stamp, stamp_of
 
+PIECE_OCTETS: Final = 64 * 1024  # reading more at once is no faster, and this is what a session holds
 TMP_SECONDS_MAX: Final = 36 * 60 * 60  # the maildir protocol: nobody takes longer to write a file
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,6 +40,28 @@ class Place(NamedTuple):
 
     part: Part
     info: str
+
+
+class _PlacesIn(dict[str, Place]):
+    """The places in one directory by info; a thousand messages have a dozen between them."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def __missing__(self, info: str) -> Place:
+        place = self[info] = Place(self._part, info)
+        return place
+
+
+class Found(NamedTuple):
+    """What a look at all names found.
+
+    ``places`` has one place of each base. Where a base was seen twice, ``second_places`` has the base and the other
+    place: it was moved meanwhile, or two files really have it (``spool.maildir.duplicates``).
+    """
+
+    places: dict[str, Place]
+    second_places: list[tuple[str, Place]]
 
 
 def open_directory(maildir: Path, name: str) -> int:
@@ -73,22 +97,29 @@ class MessageDirectories:
         while self._descriptors:
             os.close(self._descriptors.popitem()[1])
 
-    def scan(self) -> dict[str, Place]:
-        """Find all messages: the place of each base.
+    def scan(self) -> Found:
+        """Find all messages.
 
         Files whose names begin with a dot are nobody's mail, and so is what is no regular file. A message that moves
         from ``new`` to ``cur`` meanwhile is found there, because ``cur`` is read last and decides.
         """
-        found: dict[str, Place] = {}
+        found = Found({}, [])
+        places, second_places = found
         for part in Part:
-            places: dict[str, Place] = {}  # a thousand messages have a dozen different infos between them
+            place_at = _PlacesIn(part)
             with os.scandir(self._descriptor(part)) as entries:
-                for entry in entries:
-                    name = entry.name
-                    if name[0] != "." and entry.is_file(follow_symlinks=False):
-                        base, info = split_name(name)
-                        found[base] = places.get(info) or places.setdefault(info, Place(part, info))
+                names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+            for name in names:
+                if name[0] != ".":
+                    base, info = split_name(name)
+                    if base in places:
+                        second_places.append((base, places[base]))
+                    places[base] = place_at[info]
         return found
+
+    def stamp(self, part: Part) -> Stamp:
+        """Take the stamp of one of the directories."""
+        return stamp_of(os.fstat(self._descriptor(part)))
 
     def open_file(self, base: str, place: Place) -> int:
         """Open a message for reading.
@@ -131,6 +162,15 @@ class MessageDirectories:
             target_dir_fd=self._descriptor(target.part),
         )
 
+    def rename(self, base: str, place: Place, new_base: str) -> None:
+        """Give a message a new base, at the same place. Holds from ``sync`` of its part on.
+
+        Raises:
+            FileNotFoundError: it is not, or no longer, there.
+        """
+        descriptor = self._descriptor(place.part)
+        durable.rename(base + place.info, new_base + place.info, source_dir_fd=descriptor, target_dir_fd=descriptor)
+
     def sync(self, part: Part) -> None:
         """Make the changes of names in one of the directories durable."""
         durable.sync_file(self._descriptor(part))
@@ -139,6 +179,12 @@ class MessageDirectories:
         if part not in self._descriptors:
             raise MailboxUnavailableError(f"{self._maildir}: closed already")
         return self._descriptors[part]
+
+
+def read_pieces(descriptor: int) -> Iterator[bytes]:
+    """Yield the rest of an open file."""
+    while piece := os.read(descriptor, PIECE_OCTETS):
+        yield piece
 
 
 def sweep_tmp(maildir: Path, now: float) -> None:

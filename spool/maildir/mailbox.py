@@ -12,9 +12,10 @@ from spool import durable
 from spool.errors import MailboxBusyError
 from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Delivered, Envelope, MailboxLocation
-from spool.maildir.directories import open_directory, sweep_tmp
+from spool.maildir.directories import MessageDirectories, open_directory, sweep_tmp
 from spool.maildir.maildrop import MaildirMaildrop
 from spool.maildir.names import UniqueNames, with_sizes
+from spool.maildir.snapshot import current_snapshot
 from spool.session_lock import SessionLock
 from spool.wire import WireCounter
 
@@ -28,7 +29,7 @@ class MaildirMailbox:
         location: where it lies; ``location.path`` must exist, with ``tmp``, ``new`` and ``cur``.
         kept: what this process remembers of mailboxes.
         names: makes the names of new messages.
-        clock: seconds since 1970, to tell which files in ``tmp`` are old.
+        clock_ns: nanoseconds since 1970, to tell which files in ``tmp`` are old, and which changes are young.
     """
 
     def __init__(
@@ -37,12 +38,12 @@ class MaildirMailbox:
         *,
         kept: KeptSnapshots = KEEPS_NOTHING,
         names: UniqueNames = _NAMES,
-        clock: Callable[[], float] = time.time,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.location = location
         self._kept = kept
         self._names = names
-        self._clock = clock
+        self._clock_ns = clock_ns
 
     def deliver(self, message: Iterable[bytes], envelope: Envelope) -> Delivered:  # noqa: ARG002 - Maildir keeps none
         """Deliver into ``new``; the message is stored as it is, and the envelope is not.
@@ -77,15 +78,31 @@ class MaildirMailbox:
         except MailboxBusyError:
             if not share:
                 raise
-            return MaildirMaildrop(self.location, None)
+            return self._open(None)
         try:
             # Left files are in nobody's way, so trouble with them is not the session's.
             with contextlib.suppress(OSError):
-                sweep_tmp(self.location.path, self._clock())
-            return MaildirMaildrop(self.location, lock)
+                sweep_tmp(self.location.path, self._clock_ns() / 1e9)
+            return self._open(lock)
         except BaseException:
             lock.release()
             raise
+
+    def _open(self, lock: SessionLock | None) -> MaildirMaildrop:
+        with durable.storage_errors(self.location.path):
+            directories = MessageDirectories(self.location.path)
+            try:
+                snapshot = current_snapshot(
+                    self.location,
+                    directories,
+                    self._kept,
+                    make_name=self._names.make if lock else None,
+                    clock_ns=self._clock_ns,
+                )
+                return MaildirMaildrop(self.location, directories, snapshot, lock)
+            except BaseException:
+                directories.close()
+                raise
 
     @contextlib.contextmanager
     def _directory(self, name: str) -> Iterator[int]:

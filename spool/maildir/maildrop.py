@@ -12,12 +12,12 @@ from typing import Final, TypeVar
 from spool.durable import storage_errors
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError, SpoolError
 from spool.mailbox import MailboxLocation
-from spool.maildir.directories import MessageDirectories, Part, Place
+from spool.maildir.directories import PIECE_OCTETS, MessageDirectories, Part, Place
 from spool.maildir.names import with_seen
 from spool.maildir.size_index import SizeIndex
-from spool.maildir.snapshot import PIECE_OCTETS, MaildirSnapshot
+from spool.maildir.snapshot import MaildirSnapshot
 from spool.session_lock import SessionLock
-from spool.unique_ids import UniqueIdFile, key_of_name
+from spool.unique_ids import UniqueIdFile, key_of_name, keys_of_names
 from spool.wire import WireEncoder
 
 _T = TypeVar("_T")
@@ -29,23 +29,27 @@ class MaildirMaildrop:
     """A snapshot of ``new`` and ``cur``, and the open directories behind it (``spool.mailbox.Maildrop``).
 
     Other programs may move messages and change flags meanwhile: a message that is not where it was is looked for by
-    its base. ``lock`` is None when the snapshot is shared.
+    its base.
 
-    Raises:
-        SpoolError: the Maildir cannot be read; ``lock`` stays the caller's.
+    Args:
+        location: of the mailbox.
+        directories: of the Maildir; the maildrop closes them.
+        snapshot: read from them; it may be others' too, so what this session finds out since is kept here.
+        lock: the session lock, None when the mailbox is shared with the session that has it.
     """
 
-    def __init__(self, location: MailboxLocation, lock: SessionLock | None) -> None:
+    def __init__(
+        self,
+        location: MailboxLocation,
+        directories: MessageDirectories,
+        snapshot: MaildirSnapshot,
+        lock: SessionLock | None,
+    ) -> None:
         self._location = location
         self._lock = lock
-        with storage_errors(location.path):
-            self._directories = MessageDirectories(location.path)
-            try:
-                self._snapshot = MaildirSnapshot(location, self._directories)
-            except BaseException:
-                self._directories.close()
-                raise
-        self._last_accessed = self._snapshot.last_seen
+        self._directories = directories
+        self._snapshot = snapshot
+        self._places: Sequence[Place | None] = snapshot.places
 
     @property
     def wire_octets(self) -> Sequence[int]:
@@ -60,7 +64,7 @@ class MaildirMaildrop:
     @property
     def last_accessed(self) -> int:
         """Highest number of a message with the flag for read messages when the session began."""
-        return self._last_accessed
+        return self._snapshot.last_seen
 
     @property
     def read_only(self) -> bool:
@@ -71,7 +75,7 @@ class MaildirMaildrop:
         """Open a message (``spool.mailbox.Maildrop.open_message``)."""
         with storage_errors(self._location.path):
             descriptor = self._act_on(number, self._directories.open_file)
-        return MaildirReader(self._location, descriptor, lambda octets: self._check_size(number, descriptor, octets))
+        return MaildirReader(self._location, descriptor, lambda octets: self._check_size(number, octets))
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
         """Remove ``deleted``; move ``retrieved`` to ``cur``, with the flag for read messages.
@@ -120,12 +124,13 @@ class MaildirMaildrop:
             raise IndexError(number)  # or the last message would be meant
         base = self._snapshot.bases[number - 1]
         for _ in range(_ATTEMPTS):
-            if (place := self._snapshot.places[number - 1]) is None:
+            if (place := self._places[number - 1]) is None:
                 break
             try:
                 return action(base, place)
             except FileNotFoundError:
-                self._snapshot.refresh()
+                found = self._directories.scan().places
+                self._places = [found.get(base) for base in self._snapshot.bases]
         raise MailboxChangedError(f"{self._location.path}: {base!r} is gone")
 
     def _remove(self, touched: set[Part], base: str, place: Place) -> None:
@@ -149,11 +154,11 @@ class MaildirMaildrop:
     def _has_own_id(self, number: int) -> bool:
         return self.unique_ids[number - 1] != key_of_name(self._snapshot.bases[number - 1])
 
-    def _check_size(self, number: int, descriptor: int, octets: int) -> None:
+    def _check_size(self, number: int, octets: int) -> None:
         if octets != self.wire_octets[number - 1]:
             index = SizeIndex(self._location)
-            index.remember(key_of_name(self._snapshot.bases[number - 1]), os.fstat(descriptor), octets)
-            index.save([key_of_name(base) for base in self._snapshot.bases])
+            index.remember(key_of_name(self._snapshot.bases[number - 1]), octets)
+            index.save(keys_of_names(self._snapshot.bases))
 
 
 class MaildirReader:

@@ -17,13 +17,13 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 SEEN: Final = "S"
 
-_TIME: Final = re.compile(r"([0-9]{1,11})\.(?:[^.:,M]*M([0-9]{1,6})(?![0-9]))?")
-_WIRE_OCTETS: Final = re.compile(r".*,W=([0-9]{1,15})(?![^,])", re.DOTALL)  # more digits would be no size of a file
+# One match a name in names that each end in a slash, which no name has; more digits would be no size of a file.
+_WIRE_OCTETS: Final = re.compile(r"(?:[^/]*,W=([0-9]{1,15})(?=[,/]))?[^/]*/")
 _FLAGS: Final = re.compile(r":2,([A-Za-z]*)")
 _RANDOM_OCTETS: Final = 4  # for two containers with one host name and process number in the same microsecond
 _HOST_OCTETS_MAX: Final = 64  # as qmail: keeps the name far from the file system's 255
@@ -73,14 +73,15 @@ def split_name(name: str) -> tuple[str, str]:
 
 def wire_octets_in(base: str) -> int | None:
     """The size in wire octets that a base claims with ``,W=``."""
-    found = _WIRE_OCTETS.match(base)
-    return int(found[1]) if found else None
+    (octets,) = claimed_wire_octets([base])
+    return int(octets) if octets else None
 
 
-def delivery_time(base: str) -> tuple[int, int] | None:
-    """Seconds and microseconds of the delivery, as far as a base tells them; microseconds may be 0."""
-    found = _TIME.match(base)
-    return (int(found[1]), int(found[2] or 0)) if found else None
+def claimed_wire_octets(bases: Iterable[str]) -> list[str]:
+    """The same for many, in digits, empty where one claims none."""
+    # All at once: a search for each takes five times as long, and there may be 100,000.
+    found: list[str] = _WIRE_OCTETS.findall("/".join((*bases, "")))
+    return found
 
 
 def is_seen(info: str) -> bool:

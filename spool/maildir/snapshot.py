@@ -1,7 +1,7 @@
-"""What one session sees of a Maildir: its messages in order, with sizes and unique-ids.
+"""What a session sees of a Maildir: its messages in order, with sizes and unique-ids.
 
-The order is that of delivery, oldest first: by the time in the name, else by the file's time, and by the name where
-times are equal. A name's time never changes, so messages keep their order from session to session.
+Reading it costs a look at each name, and at the files of those messages only whose size neither the name nor the index
+(``spool.maildir.size_index``) tells. While nothing has changed it need not be read again (``current_snapshot``).
 """
 
 from __future__ import annotations
@@ -9,105 +9,172 @@ from __future__ import annotations
 import errno
 import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
+from spool.kept_snapshots import KeptSnapshots
 from spool.mailbox import MailboxLocation
-from spool.maildir.directories import MessageDirectories, Place
-from spool.maildir.names import delivery_time, is_seen, wire_octets_in
+from spool.maildir.directories import MessageDirectories, Part, Place, read_pieces
+from spool.maildir.duplicates import mend_duplicates
+from spool.maildir.names import claimed_wire_octets, is_seen
+from spool.maildir.order import in_order
 from spool.maildir.size_index import SizeIndex
-from spool.unique_ids import UniqueIdFile, key_of_name
+from spool.stamps import Stamp, stamp_of_file
+from spool.state import state_file
+from spool.unique_ids import UniqueIdFile, keys_of_names
 from spool.wire import wire_octets
 
 _OF_ONE_MESSAGE: Final = frozenset({errno.EACCES, errno.EPERM, errno.EIO})  # trouble that need not be that of others
 
-PIECE_OCTETS: Final = 64 * 1024  # reading more at once is no faster, and this is what a session holds
+# Of CPython on 64 bits: a str's head, a reference to it and to its place, its size.
+_OCTETS_OF_ONE: Final = 49 + 8 + 8 + 8
+_OCTETS_OF_ALL: Final = 2000
 
 
+class Stamps(NamedTuple):
+    """Stamps of all that a snapshot is made of."""
+
+    new: Stamp
+    cur: Stamp
+    unique_ids: Stamp | None
+    sizes: Stamp | None
+
+    def are_settled(self, now_ns: int) -> bool:
+        """Whether any later change will show. Our own files grow or are replaced, which always shows."""
+        return self.new.is_settled(now_ns) and self.cur.is_settled(now_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class MaildirSnapshot:
-    """The messages of a Maildir at one moment; indexed from 0.
+    """The messages of a Maildir at one moment; indexed from 0. Nobody changes it: sessions share it.
 
     Memory is the base (the same object as the unique-id, in the common case) and 24 octets a message.
+
+    Attributes:
+        stamps: taken before it was read.
+        bases: the unique part of each message's name.
+        places: where each message lies besides.
+        wire_octets: the size of each message.
+        unique_ids: what UIDL shows.
+        last_seen: highest message number (from 1) of those read before, 0 if none was.
+        complete: whether nothing was guessed, or left unmended, that another session may know or mend.
+    """
+
+    stamps: Stamps
+    bases: Sequence[str]
+    places: Sequence[Place]
+    wire_octets: Sequence[int]
+    unique_ids: Sequence[str]
+    last_seen: int
+    complete: bool
+
+    @property
+    def octets(self) -> int:
+        """About how much memory it takes."""
+        own_ids = 0 if self.unique_ids is self.bases else sum(map(len, self.unique_ids)) + 57 * len(self.bases)
+        return _OCTETS_OF_ALL + _OCTETS_OF_ONE * len(self.bases) + sum(map(len, self.bases)) + own_ids
+
+
+def current_snapshot(
+    location: MailboxLocation,
+    directories: MessageDirectories,
+    kept: KeptSnapshots,
+    *,
+    make_name: Callable[[], str] | None,
+    clock_ns: Callable[[], int],
+) -> MaildirSnapshot:
+    """Return the messages as they are now: the kept snapshot if nothing has changed since, else a new one.
+
+    Args:
+        location: of the mailbox.
+        directories: of the Maildir, opened for this session.
+        kept: where it may be kept; a new one is kept if every later change will show.
+        make_name: makes a name that no message has, to mend what has one name twice; None if another session has the
+            lock, so that nothing may be mended.
+        clock_ns: nanoseconds since 1970.
 
     Raises:
         SpoolError: the unique-ids cannot be read.
         OSError: the directories cannot be read.
     """
-
-    __slots__ = ("_directories", "bases", "places", "unique_ids", "wire_octets")
-
-    def __init__(self, location: MailboxLocation, directories: MessageDirectories) -> None:
-        self._directories = directories
-        self.bases: list[str] = []
-        self.places: list[Place | None] = []
-        self.wire_octets: array[int] = array("Q")
-        keys: list[str] = []
-        index = SizeIndex(location)
-        found = directories.scan()
-        for base in _in_order(directories, found):
-            place, key = found[base], key_of_name(base)
-            try:
-                octets = _size(directories, index, base, place, key)
-            except FileNotFoundError:
-                continue  # somebody has removed or moved it since
-            self.wire_octets.append(octets)
-            self.bases.append(base)
-            self.places.append(place)
-            keys.append(key)
-        index.save(keys)
-        self.unique_ids: Sequence[str] = UniqueIdFile(location).assign(keys)
-
-    @property
-    def last_seen(self) -> int:
-        """Highest message number (from 1) of those read before, 0 if none was."""
-        infos = [place.info if place else "" for place in self.places]
-        seen = set(filter(is_seen, set(infos)))
-        return max((number for number, info in enumerate(infos, 1) if info in seen), default=0) if seen else 0
-
-    def refresh(self) -> None:
-        """Find out where the messages are now; the place of one that is gone is None."""
-        found = self._directories.scan()
-        self.places = [found.get(base) for base in self.bases]
+    now_ns = clock_ns()  # before the stamps, so that they look rather younger than older
+    stamps = Stamps(
+        directories.stamp(Part.NEW),
+        directories.stamp(Part.CUR),
+        stamp_of_file(state_file(location, UniqueIdFile.SUFFIX)),
+        stamp_of_file(state_file(location, SizeIndex.SUFFIX)),
+    )
+    remembered = kept.find(location, MaildirSnapshot)
+    if remembered is not None and remembered.stamps == stamps:
+        return remembered
+    snapshot = _read(location, directories, stamps, make_name)
+    if snapshot.complete and stamps.are_settled(now_ns):
+        kept.keep(location, snapshot, snapshot.octets)
+    else:
+        kept.forget(location)
+    return snapshot
 
 
-def read_pieces(descriptor: int) -> Iterator[bytes]:
-    """Yield the rest of an open file, and close it in the end."""
+def _read(
+    location: MailboxLocation,
+    directories: MessageDirectories,
+    stamps: Stamps,
+    make_name: Callable[[], str] | None,
+) -> MaildirSnapshot:
+    found = directories.scan()
+    complete = not found.second_places or (make_name is not None and mend_duplicates(directories, found, make_name))
+    bases = in_order(found.places, lambda base: _mtime_ns(directories, base, found.places[base]))
+    keys = keys_of_names(bases)
+    index = SizeIndex(location)
+    sizes = index.corrected(keys, claimed_wire_octets(bases))
+    for position in [position for position, size in enumerate(sizes) if not size]:
+        place = found.places[bases[position]]
+        try:
+            octets = _count(directories, bases[position], place)
+        except FileNotFoundError:
+            continue  # somebody has removed or moved it since
+        except OSError as error:
+            if error.errno not in _OF_ONE_MESSAGE:
+                raise
+            # One message that cannot be read must not hide the others; reading it will say so.
+            octets = directories.stat(bases[position], place).st_size
+            complete = False
+        else:
+            index.remember(keys[position], octets)
+        sizes[position] = str(octets)
+    if "" in sizes:
+        bases = [base for base, size in zip(bases, sizes, strict=True) if size]
+        keys = keys_of_names(bases)
+    index.save(keys)
+    places = [found.places[base] for base in bases]
+    return MaildirSnapshot(
+        stamps=stamps,
+        bases=bases,
+        places=places,
+        wire_octets=array("Q", map(int, filter(None, sizes))),
+        unique_ids=UniqueIdFile(location).assign(keys),
+        last_seen=_last_seen(places),
+        complete=complete,
+    )
+
+
+def _count(directories: MessageDirectories, base: str, place: Place) -> int:
+    descriptor = directories.open_file(base, place)
     try:
-        while piece := os.read(descriptor, PIECE_OCTETS):
-            yield piece
+        return wire_octets(read_pieces(descriptor))
     finally:
         os.close(descriptor)
 
 
-def _in_order(directories: MessageDirectories, found: Mapping[str, Place]) -> list[str]:
-    timed = []
-    for base, place in found.items():
-        time = delivery_time(base)
-        if time is None:
-            try:
-                time = divmod(directories.stat(base, place).st_mtime_ns // 1000, 1_000_000)
-            except FileNotFoundError:
-                continue
-        timed.append((time, base))
-    timed.sort()
-    return [base for _, base in timed]
-
-
-def _size(directories: MessageDirectories, index: SizeIndex, base: str, place: Place, key: str) -> int:
-    claimed = wire_octets_in(base)
-    if claimed is not None and key not in index:
-        return claimed
-    status = directories.stat(base, place)
-    octets = index.find(key, status)
-    if octets is not None:
-        return octets
-    if claimed is not None:
-        return claimed
+def _mtime_ns(directories: MessageDirectories, base: str, place: Place) -> int | None:
     try:
-        octets = wire_octets(read_pieces(directories.open_file(base, place)))
-    except OSError as error:
-        if error.errno not in _OF_ONE_MESSAGE:
-            raise
-        return status.st_size  # one message that cannot be read must not hide the others; reading it will say so
-    index.remember(key, status, octets)
-    return octets
+        return directories.stat(base, place).st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _last_seen(places: Sequence[Place]) -> int:
+    infos = [place.info for place in places]
+    seen = set(filter(is_seen, set(infos)))
+    return next((number for number in range(len(infos), 0, -1) if infos[number - 1] in seen), 0) if seen else 0

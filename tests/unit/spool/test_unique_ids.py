@@ -11,7 +11,7 @@ from spool.errors import MailboxBusyError, MailboxUnavailableError
 from spool.kernel_locks import open_locked
 from spool.mailbox import MailboxLocation
 from spool.unique_id_book import RETIRED_MAX
-from spool.unique_ids import UniqueIdFile, key_of_digest, key_of_name
+from spool.unique_ids import UniqueIdFile, key_of_digest, key_of_name, keys_of_names
 from tests.mailbox_locations import location_in
 
 
@@ -35,6 +35,16 @@ def test_other_maildir_names_have_a_digest_as_key(base: str) -> None:
     assert len(key) == 32
     assert key.isascii()
     assert key.isalnum()
+
+
+@pytest.mark.parametrize("bases", [[], ["a", "b!~"], ["x" * 70]])
+def test_names_that_are_all_their_own_keys_are_the_keys(bases: list[str]) -> None:
+    assert keys_of_names(bases) is bases
+
+
+@pytest.mark.parametrize("other", ["", "with space", "\udcff", "x" * 71, "日本", "\x7f", "line\n"])
+def test_one_other_name_changes_the_keys_of_no_others(other: str) -> None:
+    assert keys_of_names(["a", other, "b"]) == ["a", key_of_name(other), "b"]
 
 
 def test_a_key_of_a_digest_tells_the_first_160_bits() -> None:

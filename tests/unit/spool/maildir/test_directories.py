@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from spool.errors import MailboxUnavailableError
-from spool.maildir.directories import TMP_SECONDS_MAX, MessageDirectories, Part, Place, sweep_tmp
+from spool.maildir.directories import (
+    TMP_SECONDS_MAX,
+    Found,
+    MessageDirectories,
+    Part,
+    Place,
+    read_pieces,
+    sweep_tmp,
+)
 from tests.mailbox_locations import location_in
 
 NEW = Place(Part.NEW, "")
@@ -30,14 +38,20 @@ def open_descriptors() -> int:
 
 
 def test_messages_are_found_by_base_with_their_places(maildir: Path, directories: MessageDirectories) -> None:
-    for name in ("new/a", "new/b:2,F", "cur/c:2,S", "cur/d:2,S"):
+    for name in ("new/a", "new/b:2,F", "cur/c:2,S", "cur/d:2,S", "cur/e:x:y", "cur/f:", "cur/g"):
         (maildir / name).touch()
-    assert directories.scan() == {
-        "a": NEW,
-        "b": Place(Part.NEW, ":2,F"),
-        "c": Place(Part.CUR, ":2,S"),
-        "d": Place(Part.CUR, ":2,S"),
-    }
+    assert directories.scan() == Found(
+        {
+            "a": NEW,
+            "b": Place(Part.NEW, ":2,F"),
+            "c": Place(Part.CUR, ":2,S"),
+            "d": Place(Part.CUR, ":2,S"),
+            "e": Place(Part.CUR, ":x:y"),
+            "f": Place(Part.CUR, ":"),
+            "g": Place(Part.CUR, ""),
+        },
+        [],
+    )
 
 
 def test_what_is_no_message_is_passed_over(maildir: Path, directories: MessageDirectories) -> None:
@@ -46,13 +60,21 @@ def test_what_is_no_message_is_passed_over(maildir: Path, directories: MessageDi
     (maildir / "new" / "link").symlink_to("/etc/passwd")
     os.mkfifo(maildir / "new" / "fifo")
     (maildir / "tmp" / "unfinished").touch()
-    assert directories.scan() == {}
+    assert directories.scan() == Found({}, [])
 
 
-def test_a_base_in_both_directories_is_one_message_in_cur(maildir: Path, directories: MessageDirectories) -> None:
+def test_a_base_in_both_directories_is_found_in_cur_and_told(maildir: Path, directories: MessageDirectories) -> None:
     (maildir / "new" / "a").touch()
     (maildir / "cur" / "a:2,").touch()
-    assert directories.scan() == {"a": Place(Part.CUR, ":2,")}
+    assert directories.scan() == Found({"a": Place(Part.CUR, ":2,")}, [("a", NEW)])
+
+
+def test_the_stamp_of_a_directory_changes_with_the_names_in_it(maildir: Path, directories: MessageDirectories) -> None:
+    os.utime(maildir / "new", (1, 1))
+    before = [directories.stamp(part) for part in Part]
+    (maildir / "new" / "a").touch()
+    after = [directories.stamp(part) for part in Part]
+    assert (before[0] == after[0], before[1] == after[1]) == (False, True)
 
 
 def test_a_directory_replaced_by_a_link_meanwhile_leads_nowhere(
@@ -106,7 +128,8 @@ def test_a_message_is_moved_and_removed(maildir: Path, directories: MessageDirec
     directories.sync(Part.CUR)
     assert [path.name for path in maildir.glob("*/*")] == ["a:2,S"]
     assert directories.stat("a", place).st_size == 0
-    directories.remove("a", place)
+    directories.rename("a", place, "b")
+    directories.remove("b", place)
     assert not list(maildir.glob("*/*"))
 
 
@@ -117,6 +140,13 @@ def test_a_message_that_is_gone_is_not_found(directories: MessageDirectories) ->
         directories.move("a", NEW, Place(Part.CUR, ":2,S"))
     with pytest.raises(FileNotFoundError):
         directories.open_file("a", NEW)
+
+
+def test_pieces_are_all_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    assert [len(piece) for piece in read_pieces(descriptor)] == [65536, 34464]
+    os.close(descriptor)
 
 
 def test_only_files_neither_written_nor_read_for_36_hours_are_swept(maildir: Path) -> None:

@@ -108,8 +108,8 @@ def test_a_message_that_breaks_off_leaves_nothing(mailbox: MaildirMailbox, locat
 
 def test_opening_sweeps_what_broken_deliveries_left(location: MailboxLocation) -> None:
     (location.path / "tmp" / "left").touch()
-    later = (location.path / "tmp" / "left").stat().st_mtime + 37 * 60 * 60
-    MaildirMailbox(location, clock=lambda: later).open_maildrop().close()
+    later_ns = (location.path / "tmp" / "left").stat().st_mtime_ns + 37 * 60 * 60 * 10**9
+    MaildirMailbox(location, clock_ns=lambda: later_ns).open_maildrop().close()
     assert files(location) == []
 
 
@@ -139,3 +139,12 @@ def test_a_maildir_that_cannot_be_opened_is_not_locked(mailbox: MaildirMailbox, 
         mailbox.open_maildrop()
     (location.path / "away").rename(location.path / "cur")
     mailbox.open_maildrop().close()
+
+
+def test_an_unreadable_maildir_leaves_nothing_open(mailbox: MaildirMailbox, location: MailboxLocation) -> None:
+    location.state.mkdir()
+    (location.state / "maildir.uids").write_bytes(b"foreign\n")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(MailboxUnavailableError):
+        mailbox.open_maildrop()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -9,8 +9,8 @@ import pytest
 
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError
 from spool.mailbox import MailboxLocation
+from spool.maildir import MaildirMailbox
 from spool.maildir.maildrop import MaildirMaildrop
-from spool.session_lock import SessionLock
 from spool.unique_ids import UniqueIdFile
 from tests.mailbox_locations import location_in
 
@@ -26,7 +26,7 @@ def opened(location: MailboxLocation) -> Iterator[Callable[[], MaildirMaildrop]]
     maildrops = []
 
     def open_it() -> MaildirMaildrop:
-        maildrops.append(MaildirMaildrop(location, SessionLock(location)))
+        maildrops.append(MaildirMailbox(location).open_maildrop())
         return maildrops[-1]
 
     yield open_it
@@ -195,9 +195,10 @@ def test_a_message_that_cannot_be_marked_is_no_trouble(
     assert files(location) == [f"new/{longest}"]
 
 
-def test_a_shared_maildrop_refuses_to_commit(location: MailboxLocation) -> None:
+def test_a_shared_maildrop_refuses_to_commit(location: MailboxLocation, opened: Callable[[], MaildirMaildrop]) -> None:
     add(location, "new/1.x")
-    maildrop = MaildirMaildrop(location, None)
+    opened()
+    maildrop = MaildirMailbox(location).open_maildrop(share=True)
     assert maildrop.read_only
     with pytest.raises(MailboxBusyError):
         maildrop.commit(deleted={1}, retrieved={1})
@@ -247,15 +248,6 @@ def test_a_closed_maildrop_is_unavailable_and_frees_the_lock(
     with pytest.raises(MailboxUnavailableError):
         maildrop.open_message(1)
     assert opened().unique_ids == ["1.x"]
-
-
-def test_an_unreadable_maildir_leaves_no_directory_open(location: MailboxLocation) -> None:
-    location.state.mkdir()
-    (location.state / "maildir.uids").write_bytes(b"foreign\n")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(MailboxUnavailableError):
-        MaildirMaildrop(location, None)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_the_last_accessed_message_is_the_last_seen_when_the_session_began(

@@ -4,7 +4,7 @@ import pytest
 
 from spool.maildir.names import (
     UniqueNames,
-    delivery_time,
+    claimed_wire_octets,
     is_seen,
     split_name,
     wire_octets_in,
@@ -62,39 +62,29 @@ def test_base_and_info_are_parted_at_the_first_colon(name: str, base: str, info:
 @pytest.mark.parametrize(
     ("base", "octets"),
     [
-        ("1.x.y,S=3,W=14", 14),
-        ("1.x.y,W=14,S=3", 14),
-        ("1.x.y,W=14,W=15", 15),
-        ("1.x.y", None),
-        ("1.x.y,W=", None),
-        ("1.x.y,W=-1", None),
-        ("1.x.y,W=1a", None),
-        ("1.x.y,W=١٢", None),
-        ("1.x.y,W=²", None),
-        ("1.x.y,W=" + "9" * 16, None),
+        ("1.x.y,S=3,W=14", "14"),
+        ("1.x.y,W=14,S=3", "14"),
+        ("1.x.y,W=14,W=15", "15"),
+        ("1.x.y", ""),
+        ("1.x.y,W=", ""),
+        ("1.x.y,W=-1", ""),
+        ("1.x.y,W=1a", ""),
+        ("1.x.y,W=١٢", ""),
+        ("1.x.y,W=²", ""),
+        ("1.x.y,W=" + "9" * 16, ""),
+        ("two\nlines,W=5", "5"),
+        ("\udcff,W=5", "5"),
+        ("", ""),
     ],
 )
-def test_the_wire_size_is_found_in_a_base(base: str, octets: int | None) -> None:
-    assert wire_octets_in(base) == octets
+def test_the_wire_size_is_found_in_a_base_among_others(base: str, octets: str) -> None:
+    assert claimed_wire_octets([base]) == [octets]
+    assert wire_octets_in(base) == (int(octets) if octets else None)
+    assert claimed_wire_octets(["1.x.y,W=7", base, "1.x.z"]) == ["7", octets, ""]
 
 
-@pytest.mark.parametrize(
-    ("base", "time"),
-    [
-        ("1732424000.M512330P71Q3R9f8a.host,S=1,W=2", (1732424000, 512330)),
-        ("1732424000.M7P71.host", (1732424000, 7)),
-        ("1732424000.V801I5a0M123456.host", (1732424000, 123456)),
-        ("1732424000.4711.host", (1732424000, 0)),
-        ("1732424000.4711.hostM5", (1732424000, 0)),
-        ("1732424000.M1234567.host", (1732424000, 0)),
-        ("1732424000", None),
-        ("msg.1732424000", None),
-        ("123456789012.x.host", None),
-        ("", None),
-    ],
-)
-def test_the_time_of_delivery_is_found_in_a_base(base: str, time: tuple[int, int] | None) -> None:
-    assert delivery_time(base) == time
+def test_no_names_claim_no_sizes() -> None:
+    assert claimed_wire_octets([]) == []
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,33 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import MailboxLocation
-from spool.maildir.directories import MessageDirectories, Part, Place
-from spool.maildir.snapshot import MaildirSnapshot, read_pieces
+from spool.maildir.directories import Found, MessageDirectories, Part, Place
+from spool.maildir.names import UniqueNames
+from spool.maildir.size_index import SizeIndex
+from spool.maildir.snapshot import MaildirSnapshot, current_snapshot
+from spool.stamps import SETTLED_NS
 from spool.unique_id_book import is_unique_id
 from spool.unique_ids import UniqueIdFile
 from tests.mailbox_locations import location_in
 
 
 class Maildir:
-    """A Maildir to put files into and to take snapshots of."""
+    """A Maildir to put files into and to take snapshots of, as one process or as a new one each time."""
 
     def __init__(self, home: Path) -> None:
         self.location: MailboxLocation = location_in(home)
         self.directories = MessageDirectories(self.location.path)
+        self.kept = KeptSnapshots(1_000_000)
+        self.now_ns = time.time_ns() + 3 * SETTLED_NS
 
     def add(self, name: str, content: bytes = b"x\n", *, mtime: float = 0.0) -> Path:
         path = self.location.path / name
@@ -28,8 +36,17 @@ class Maildir:
         os.utime(path, (mtime, mtime))
         return path
 
-    def snapshot(self) -> MaildirSnapshot:
-        return MaildirSnapshot(self.location, self.directories)
+    def snapshot(self, kept: KeptSnapshots = KEEPS_NOTHING, *, lock: bool = True) -> MaildirSnapshot:
+        return current_snapshot(
+            self.location,
+            self.directories,
+            kept,
+            make_name=UniqueNames().make if lock else None,
+            clock_ns=lambda: self.now_ns,
+        )
+
+    def snapshot_again(self) -> MaildirSnapshot:
+        return self.snapshot(self.kept)
 
 
 @pytest.fixture
@@ -82,20 +99,12 @@ def test_other_sizes_are_counted_once(maildir: Maildir, monkeypatch: pytest.Monk
     assert list(maildir.snapshot().wire_octets) == [9, 0]
 
 
-def test_the_size_of_a_message_that_was_replaced_is_counted_again(maildir: Maildir) -> None:
-    maildir.add("new/1.x.host", b"a\n", mtime=1)
-    maildir.snapshot()
-    maildir.add("new/1.x.host", b"abc\n", mtime=1)
-    assert list(maildir.snapshot().wire_octets) == [5]
-
-
-def test_a_size_in_the_name_counts_again_once_the_file_behind_a_correction_was_replaced(maildir: Maildir) -> None:
-    maildir.add("new/1.x.host,W=4", b"ab\n", mtime=1)
-    maildir.location.state.mkdir()
-    (maildir.location.state / "maildir.sizes").write_bytes(b"1.x.host,W=4 3 1000000000 77 .\n")
+def test_a_corrected_size_counts_before_that_in_the_name(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host,W=4", b"ab\n")
+    index = SizeIndex(maildir.location)
+    index.remember("1.x.host,W=4", 77)
+    index.save(["1.x.host,W=4"])
     assert list(maildir.snapshot().wire_octets) == [77]
-    maildir.add("new/1.x.host,W=4", b"ab\n", mtime=2)
-    assert list(maildir.snapshot().wire_octets) == [4]
 
 
 @pytest.mark.parametrize("name", ["foreign", "1.x.host"])
@@ -104,7 +113,7 @@ def test_a_message_that_vanishes_meanwhile_is_left_out(
 ) -> None:
     maildir.add("new/2.x.host")
     places = {name: Place(Part.NEW, ""), "2.x.host": Place(Part.NEW, "")}
-    monkeypatch.setattr(MessageDirectories, "scan", lambda self: places)
+    monkeypatch.setattr(MessageDirectories, "scan", lambda self: Found(places, []))
     snapshot = maildir.snapshot()
     assert snapshot.unique_ids == ["2.x.host"]
     assert snapshot.bases == ["2.x.host"]
@@ -156,7 +165,6 @@ def test_a_name_of_any_octets_is_a_message_with_a_printable_unique_id(maildir: M
         assert all(map(is_unique_id, snapshot.unique_ids))
         assert list(snapshot.wire_octets) == [3] * 5
         for base, place in zip(snapshot.bases, snapshot.places, strict=True):
-            assert place is not None
             os.close(maildir.directories.open_file(base, place))
 
 
@@ -168,21 +176,97 @@ def test_the_last_seen_message_is_the_last_with_the_flag(maildir: Maildir) -> No
     assert maildir.snapshot().last_seen == 2
 
 
-def test_refreshing_finds_moved_messages_and_misses_those_gone(maildir: Maildir) -> None:
-    first = maildir.add("new/1.x.host")
-    second = maildir.add("new/2.x.host")
-    snapshot = maildir.snapshot()
-    first.rename(maildir.location.path / "cur" / "1.x.host:2,R")
-    second.unlink()
-    maildir.add("new/3.x.host")
-    snapshot.refresh()
-    assert snapshot.places == [Place(Part.CUR, ":2,R"), None]
-    assert snapshot.last_seen == 0
+def test_a_mailbox_without_change_is_not_read_again(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host")
+    maildir.snapshot_again()  # has made the index of sizes
+    first = maildir.snapshot_again()
+    assert maildir.snapshot_again() is first
+    assert maildir.kept.octets == first.octets
 
 
-def test_pieces_are_all_of_a_file_which_is_closed_then(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"x" * 100_000)
-    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
-    assert [len(piece) for piece in read_pieces(descriptor)] == [65536, 34464]
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(descriptor)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda maildir: maildir.add("new/3.x.host"),
+        lambda maildir: (maildir.location.path / "new/1.x.host").unlink(),
+        lambda maildir: (maildir.location.path / "cur/2.x.host:2,").rename(maildir.location.path / "cur/2.x.host:2,S"),
+        lambda maildir: (maildir.location.path / "new/1.x.host").rename(maildir.location.path / "cur/1.x.host"),
+        lambda maildir: UniqueIdFile(maildir.location).import_ids({"1.x.host": ["old"]}),
+        lambda maildir: (maildir.location.state / "maildir.sizes").unlink(),
+    ],
+    ids=["delivered", "removed", "flagged", "moved", "ids imported", "index lost"],
+)
+def test_any_change_is_seen(maildir: Maildir, change: Callable[[Maildir], object]) -> None:
+    maildir.add("new/1.x.host")
+    maildir.add("cur/2.x.host:2,")
+    maildir.snapshot_again()
+    before = maildir.snapshot_again()
+    change(maildir)
+    after = maildir.snapshot_again()
+    fresh = maildir.snapshot()
+    assert after is not before
+    assert (after.bases, after.places, after.unique_ids) == (fresh.bases, fresh.places, fresh.unique_ids)
+    assert (after.wire_octets, after.last_seen) == (fresh.wire_octets, fresh.last_seen)
+
+
+def test_a_change_in_the_tick_of_the_one_before_is_seen(maildir: Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
+    maildir.add("new/1.x.host,W=3")
+    (tick,) = {maildir.directories.stamp(Part.NEW)}
+    monkeypatch.setattr(MessageDirectories, "stamp", lambda self, part: tick)
+    maildir.now_ns = tick.ctime_ns + SETTLED_NS - 1
+    maildir.snapshot_again()
+    maildir.add("new/2.x.host,W=3")
+    assert maildir.snapshot_again().unique_ids == ["1.x.host,W=3", "2.x.host,W=3"]
+    assert maildir.kept.octets == 0
+
+
+def test_a_young_listing_takes_the_old_one_s_place(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host,W=3")
+    maildir.snapshot_again()
+    assert maildir.kept.octets
+    maildir.add("new/2.x.host,W=3")
+    maildir.now_ns = time.time_ns()
+    assert maildir.snapshot_again().unique_ids == ["1.x.host,W=3", "2.x.host,W=3"]
+    assert maildir.kept.octets == 0
+
+
+def test_a_guessed_size_is_not_kept(maildir: Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
+    maildir.add("new/1.x.host", b"a\n")
+
+    def refuse(self: MessageDirectories, base: str, place: Place) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MessageDirectories, "open_file", refuse)
+        for _ in range(2):
+            assert list(maildir.snapshot_again().wire_octets) == [2]
+    assert list(maildir.snapshot_again().wire_octets) == [3]
+
+
+def test_a_message_twice_is_mended_by_who_has_the_lock_and_not_kept_by_who_has_not(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host,W=3", b"a\n")
+    maildir.add("cur/1.x.host,W=3:2,S", b"b\n")
+    assert maildir.snapshot(maildir.kept, lock=False).places == [Place(Part.CUR, ":2,S")]
+    assert maildir.kept.octets == 0
+    assert len(maildir.snapshot_again().bases) == 2
+
+
+def test_memory_is_told_about_right(maildir: Maildir) -> None:
+    for number in range(500):
+        maildir.add(f"new/1732424{number:03}.M512330P4711Q3R9f8a6b5c.mx1,S=1432,W=1467")
+    maildir.snapshot_again()
+    tracemalloc.start()
+    try:
+        snapshot = maildir.snapshot()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken * 0.7 < snapshot.octets < taken * 1.5
+    assert snapshot.octets / len(snapshot.bases) < 150
+
+
+def test_imported_ids_are_counted_as_memory(maildir: Maildir) -> None:
+    maildir.add("new/1.x.host,W=3")
+    before = maildir.snapshot().octets
+    UniqueIdFile(maildir.location).import_ids({"1.x.host,W=3": ["old"]})
+    assert maildir.snapshot().octets > before
