@@ -150,12 +150,13 @@ def make_mailbox(location: MailboxLocation) -> None:
 def _location(
     template: MaildropTemplate, user: UserName, uid: int, gid: int, home: Path, settings: SpoolSettings
 ) -> MailboxLocation:
+    directory = hash_directory(user, home, settings) if "{hash}" in template.text else ""
     return MailboxLocation(
         user=user,
         uid=uid,
         gid=gid,
         home=home,
-        path=template.path(home=home, user=user, directory=hash_directory(user, home, settings)),
+        path=template.path(home=home, user=user, directory=directory),
         kind=template.kind,
         state=home / STATE_DIRECTORY,
         # With the user in it: two users of one home may have two mailboxes, or one.

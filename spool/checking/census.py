@@ -1,17 +1,15 @@
 """What only all users together show: homes in homes, shared homes, layouts, file systems.
 
-Memory does not grow with the users: a home that is called like its user, as almost all are, is found again by asking
-the directory of users; only the others are remembered.
+Memory is some 60 octets a user: of a home only a hash is kept. Whose it is the directory of users tells, if it is
+called like its user; homes that are called otherwise are few, and kept.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
@@ -23,8 +21,6 @@ from spool.layouts import layout_named
 from spool.mailbox import MailboxKind
 from spool.names import UserName
 
-_DIRECTORIES_KEPT: Final = 1 << 17  # hash directories of the widest layout, and room
-
 
 class Census:
     """Goes over all users once when it is made, and is then told of each."""
@@ -32,14 +28,15 @@ class Census:
     def __init__(self, view: View) -> None:
         self._view = view
         self._layout = layout_named(view.settings.layout)
+        self._hashes: set[int] = set()
         self._odd: dict[str, UserName] = {}
         self.users = 0
         self.mbox_directories: set[Path] = set()
         for user, record in view.directory.users():
             self.users += 1
+            self._hashes.add(hash(str(record.home)))
             if record.home.name != user.text:
                 self._odd.setdefault(str(record.home), user)
-        self.owner_of_directory = functools.lru_cache(maxsize=_DIRECTORIES_KEPT)(self.owner_of)
         self._elsewhere = 0
         self._example: UserName | None = None
         self._below_root = 0
@@ -47,7 +44,11 @@ class Census:
         self._example_of_device: dict[int, Path] = {}
 
     def owner_of(self, home: str) -> UserName | None:
-        """Say whose home a path is; of several users one of them."""
+        """Say whose home a path was when the users were gone over; of several users one of them."""
+        return self.present_owner_of(home) if hash(home) in self._hashes else None
+
+    def present_owner_of(self, home: str) -> UserName | None:
+        """Say whose home a path is by now, if it is called like its user; a home that is not, as it was."""
         return self._odd.get(home) or _called_like(home, self._view.directory)
 
     def check_assignment(self, user: UserName, record: AssignRecord) -> Iterator[Finding]:
@@ -59,7 +60,7 @@ class Census:
                 yield Finding(kinds.HOME_SHARED, record.home, f"also of {other}", user)
         above = os.path.dirname(home)  # noqa: PTH120 (Path would make an object for each step)
         while above != "/":
-            if (owner := self.owner_of_directory(above)) is not None:
+            if (owner := self.owner_of(above)) is not None:
                 yield Finding(kinds.HOME_IN_HOME, record.home, f"lies in {above}, the home of {owner}", user)
             above = os.path.dirname(above)  # noqa: PTH120
 

@@ -44,7 +44,7 @@ def _why_not(user: UserName, record: AssignRecord, error: OSError) -> Finding:
     if error.errno in _NO_DIRECTORY:
         return Finding(kinds.HOME_STRANGE, home, os.strerror(error.errno or 0), user)
     if isinstance(error, PermissionError):
-        place = Place(home.parent, (home.name,))
+        place = Place.of(home)
         try:
             status = home.lstat()
         except OSError:
@@ -75,7 +75,7 @@ def check_link(home: Home, view: View) -> Iterator[Finding]:
     link = Path(template.format_map({"user": home.user.text}))
     if link == home.path:
         return
-    place = Place(link.parent, (link.name,))
+    place = Place.of(link)
     try:
         with place.opened_parent() as parent:
             target, status = link_target(link.name, parent), status_of(link.name, parent)

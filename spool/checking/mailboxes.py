@@ -13,7 +13,7 @@ from spool.checking.findings import Finding
 from spool.checking.maildirs import check_maildir
 from spool.checking.mboxes import check_mbox, check_mbox_locks
 from spool.checking.places import DIRECTORY, names_in
-from spool.checking.view import Home, Seen, View, look_at
+from spool.checking.view import Home, Seen, View
 from spool.homes import MAILDIR_PARTS
 from spool.mailbox import MailboxKind
 
@@ -22,7 +22,11 @@ _RIGHT_KIND: Final = {MailboxKind.MAILDIR: stat.S_ISDIR, MailboxKind.MBOX: stat.
 
 def check_mailboxes(home: Home, view: View) -> Iterator[Finding]:
     """One mailbox is there, or may be missing; it is what it should be, and so is each that it hides."""
-    seen = [found for location in home.locations if (found := look_at(home, location)) is not None]
+    seen = []
+    for location in home.locations:
+        place = home.place_of(location)
+        if (status := home.look_at(place)) is not None:
+            seen.append(Seen(location, place, status))
     yield from _check_presence(home, seen)
     for each in seen:
         if not _RIGHT_KIND[each.location.kind](each.status.st_mode):

@@ -50,7 +50,7 @@ def check_maildir(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
 
 
 def _opened(place: Place) -> int:
-    with Place(place.base, place.parts).opened_parent() as parent:
+    with place.for_looking.opened_parent() as parent:
         return os.open(place.name, DIRECTORY, dir_fd=parent)
 
 
@@ -118,7 +118,7 @@ def _check_messages(
 
 
 def _check_twice(home: Home, other: Place, place: Place, status: os.stat_result) -> Iterator[Finding]:
-    with Place(other.base, other.parts).opened_parent() as parent:
+    with other.for_looking.opened_parent() as parent:
         found = status_of(other.name, parent)
     if found is None:
         return  # it was moved here while we looked

@@ -38,7 +38,7 @@ def check_mbox(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
     if not view.is_older(status, view.settings.mbox_dotlock_stale_seconds):
         return
     try:
-        with Place(place.base, place.parts).opened_parent() as parent:
+        with place.for_looking.opened_parent() as parent:
             descriptor = os.open(place.name, _READ, dir_fd=parent)
     except FileNotFoundError:
         return
@@ -82,18 +82,14 @@ def check_mbox_locks(home: Home, location: MailboxLocation, view: View) -> Itera
     """No dot-lock of an mbox, there or not, is older than a lock may be."""
     mbox = home.place_of(location)
     place = Place(mbox.base, (*mbox.parts[:-1], f"{mbox.name}.lock"), mbox.home_uid)
-    try:
-        with Place(place.base, place.parts).opened_parent() as parent:
-            status = status_of(place.name, parent)
-    except FileNotFoundError:
-        return
+    status = home.look_at(place)
     if status is not None:
         yield from stale_lock(place, status, view, home)
 
 
 def check_lock_leftovers(home: Home, view: View) -> Iterator[Finding]:
     """Nothing that a program made to get a dot-lock was left in the home."""
-    for name in names_in(home.descriptor):
+    for name in home.names:
         if LOCK_LEFTOVER_NAME.fullmatch(name):
             status = status_of(name, home.descriptor)
             if status is not None:

@@ -143,7 +143,9 @@ class Mender:
     def _kept_place(self, place: Place, keep: Keep) -> Place:
         name = self._record.next_kept_name()
         if keep is Keep.HOME:
-            return Place(place.base, (place.parts[0], STATE_DIRECTORY, self._record.kept_directory, name), place.home_uid)
+            return Place(
+                place.base, (place.parts[0], STATE_DIRECTORY, self._record.kept_directory, name), place.home_uid
+            )
         return Place(self._maintenance, (self._record.kept_directory, name))
 
     def _put_link(self, change: PutLink) -> bool:

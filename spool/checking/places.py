@@ -35,6 +35,16 @@ class Place:
         """The place as a path."""
         return self.base.joinpath(*self.parts)
 
+    @classmethod
+    def of(cls, path: Path) -> Place:
+        """The place of a path all of whose directories are trusted."""
+        return cls(path.parent, (path.name,))
+
+    @property
+    def for_looking(self) -> Place:
+        """The same, whoever owns the home: enough for looking, which changes nothing."""
+        return Place(self.base, self.parts)
+
     @property
     def name(self) -> str:
         """The last part."""

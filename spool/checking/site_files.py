@@ -86,7 +86,7 @@ def _check_mode(path: Path, forbidden: int, *, kind: kinds.Kind) -> Iterator[Fin
     except OSError:
         return
     if not os.path.islink(path):  # noqa: PTH114 (a link has no mode of its own)
-        yield from mode_findings(Place(path.parent, (path.name,)), status, None, forbidden=forbidden, kind=kind)
+        yield from mode_findings(Place.of(path), status, None, forbidden=forbidden, kind=kind)
 
 
 def check_leftovers(view: View) -> Iterator[Finding]:

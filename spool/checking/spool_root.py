@@ -37,7 +37,7 @@ def check_root(view: View, census: Census, progress: Progress) -> Iterator[Findi
     except OSError as error:
         yield Finding(kinds.ROOT_MISSING, root, error.strerror or "")
         return
-    yield from mode_findings(Place(root.parent, (root.name,)), status, None, forbidden=0o002)
+    yield from mode_findings(Place.of(root), status, None, forbidden=0o002)
     yield from _Walk(view, census, progress).directory(root, 1)
 
 
@@ -67,7 +67,7 @@ class _Walk:
             os.close(descriptor)
 
     def _entry(self, path: Path, descriptor: int, status: os.stat_result, depth: int) -> Iterator[Finding]:
-        place = Place(path.parent, (path.name,))
+        place = Place.of(path)
         if stat.S_ISLNK(status.st_mode):
             yield from self._link(place, status)
         elif not stat.S_ISDIR(status.st_mode):
@@ -120,4 +120,4 @@ class _Walk:
     def _is_nobodys(self, home: Path) -> bool:
         """Whether a home is nobody's, and not about to be somebody's: a user is assigned after their home is made."""
         with roster_locked(self._view.site):
-            return self._census.owner_of(str(home)) is None and os.path.lexists(home)
+            return self._census.present_owner_of(str(home)) is None and os.path.lexists(home)

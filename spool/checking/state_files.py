@@ -47,7 +47,7 @@ _ContentCheck: TypeAlias = Callable[[_OwnFile], Iterator[Finding]]
 
 def check_state(home: Home, view: View) -> Iterator[Finding]:
     """The directory is there, private, and what is in it is the user's and can be used."""
-    status = status_of(STATE_DIRECTORY, home.descriptor)
+    status = home.look_at(home.state)
     if status is None:
         yield Finding(
             kinds.STATE_MISSING, home.state.path, user=home.user, changes=(MakeDirectory(home.state, home.owner),)
@@ -138,7 +138,7 @@ def _check_journal(own: _OwnFile) -> Iterator[Finding]:
         return
     mbox = own.home.place_of(own.location)
     try:
-        with Place(mbox.base, mbox.parts).opened_parent() as parent:
+        with mbox.for_looking.opened_parent() as parent:
             descriptor = os.open(mbox.name, _READ, dir_fd=parent)
     except OSError as error:
         yield Finding(kinds.JOURNAL_FOREIGN, own.place.path, f"{mbox.path}: {error.strerror}", own.home.user)

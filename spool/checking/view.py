@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Final
 
 from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
-from spool.checking.places import Place, status_of
+from spool.checking.places import Place, names_in, status_of
 from spool.homes import STATE_DIRECTORY, possible_locations
 from spool.mailbox import MailboxLocation
 from spool.names import UserName
@@ -77,10 +76,11 @@ class Home:
         owner: uid and gid that everything in it should have.
         descriptor: of the directory.
         status: of the directory, when it was opened.
+        names: what is in it.
         locations: where the user's mailbox may be.
     """
 
-    __slots__ = ("descriptor", "locations", "owner", "record", "status", "user")
+    __slots__ = ("_base", "_name", "descriptor", "locations", "names", "owner", "record", "status", "user")
 
     def __init__(self, user: UserName, record: AssignRecord, descriptor: int, settings: SpoolSettings) -> None:
         self.user: Final = user
@@ -88,6 +88,10 @@ class Home:
         self.owner: Final = (record.uid, record.gid)
         self.descriptor: Final = descriptor
         self.status: Final = os.fstat(descriptor)
+        self.names: Final = frozenset(names_in(descriptor))
+        # Taken apart once: of each home some twenty places are looked at.
+        self._base: Final = record.home.parent
+        self._name: Final = record.home.name
         self.locations: Final = possible_locations(
             user, uid=record.uid, gid=record.gid, home=record.home, settings=settings
         )
@@ -100,18 +104,33 @@ class Home:
     @property
     def itself(self) -> Place:
         """The place of the home."""
-        return Place(self.path.parent, (self.path.name,))
+        return Place(self._base, (self._name,))
 
     def place(self, *parts: str) -> Place:
         """A place in the home."""
-        return Place(self.path.parent, (self.path.name, *parts), self.record.uid)
+        return Place(self._base, (self._name, *parts), self.record.uid)
 
     def place_of(self, location: MailboxLocation) -> Place:
         """The place of a mailbox, in the home or outside of it."""
         above, path = f"{self.path}/", str(location.path)
         if path.startswith(above):
             return self.place(*path[len(above) :].split("/"))
-        return Place(location.path.parent, (location.path.name,))
+        return Place.of(location.path)
+
+    def look_at(self, place: Place) -> os.stat_result | None:
+        """Look at a place in the home or at one of its mailboxes, not through links; None if it is missing.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        if place.home_uid is not None and len(place.parts) == 2:
+            # The usual case, without opening anything, and mostly without asking for what is not there.
+            return status_of(place.name, self.descriptor) if place.name in self.names else None
+        try:
+            with place.for_looking.opened_parent() as parent:
+                return status_of(place.name, parent)
+        except FileNotFoundError:
+            return None
 
     @property
     def state(self) -> Place:
@@ -131,23 +150,3 @@ class Seen:
     location: MailboxLocation
     place: Place
     status: os.stat_result
-
-
-def look_at(home: Home, location: MailboxLocation) -> Seen | None:
-    """Look at a mailbox, not through links; None if it is missing.
-
-    Raises:
-        OSError: it cannot be looked at.
-    """
-    place = home.place_of(location)
-    if place.home_uid is not None and len(place.parts) == 2:
-        status = status_of(place.name, home.descriptor)  # the usual case, without opening anything
-    else:
-        # Not through opened_parent: who owns the home is another check's subject.
-        with contextlib.ExitStack() as stack:
-            try:
-                parent = stack.enter_context(Place(place.base, place.parts).opened_parent())
-            except FileNotFoundError:
-                return None
-            status = status_of(place.name, parent)
-    return None if status is None else Seen(location, place, status)
