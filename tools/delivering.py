@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import grp
 import os
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from serving.privileges import Identity, PrivilegeError, become
 from serving.settings import ServiceSettings
+from spool.acting_as import dotlock_groups
 from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
 from spool.control_files import Locals
@@ -17,7 +17,6 @@ from spool.errors import (
     HomeUnavailableError,
     MalformedNameError,
     NoSuchUserError,
-    SettingsError,
 )
 from spool.homes import locate_mailbox
 from spool.mailbox import Envelope
@@ -51,7 +50,7 @@ def deliver(site: Site, address: str, *, sender: str | None, message: BinaryIO) 
     record = AssignDirectory(site.assign_compiled).lookup(_local_part(address, site)).record
     user = _owner(record)
     if record.uid != os.geteuid():
-        _become_owner(record, service.uid_min, _groups(settings))
+        _become_owner(record, service.uid_min, dotlock_groups(settings))
     location = locate_mailbox(user, uid=record.uid, gid=record.gid, home=record.home, settings=settings)
     open_mailbox(location, settings).deliver(_pieces(message), Envelope(sender=sender, recipient=address))
 
@@ -80,16 +79,6 @@ def _become_owner(record: AssignRecord, uid_min: int, groups: tuple[int, ...]) -
         become(Identity(record.uid, record.gid, groups))
     except PrivilegeError as error:
         raise HomeUnavailableError(f"{record.home}: {error}") from error
-
-
-def _groups(settings: SpoolSettings) -> tuple[int, ...]:
-    """The supplementary groups of a delivery: that of the directory where dot-locks are made, if one is set."""
-    if settings.dotlock_group is None:
-        return ()
-    try:
-        return (grp.getgrnam(settings.dotlock_group).gr_gid,)
-    except KeyError as error:
-        raise SettingsError(f"spool.dotlock_group: there is no group {settings.dotlock_group}") from error
 
 
 def _pieces(message: BinaryIO) -> Iterator[bytes]:
