@@ -151,11 +151,7 @@ def create_file(
     try:
         if owner is not None:
             os.fchown(descriptor, *owner)
-        octets = _fill(descriptor, pieces)
-        if modified_ns is not None:
-            os.utime(descriptor, ns=(modified_ns, modified_ns))
-            os.fsync(descriptor)
-        return octets
+        return _fill(descriptor, pieces, modified_ns)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path, dir_fd=dir_fd)
@@ -373,11 +369,13 @@ def _open_regular(path: Path, flags: int, create_mode: int | None) -> int:
     return descriptor
 
 
-def _fill(descriptor: int, pieces: Iterable[bytes]) -> int:
+def _fill(descriptor: int, pieces: Iterable[bytes], modified_ns: int | None = None) -> int:
     octets = 0
     for piece in pieces:
         write_all(descriptor, piece)
         octets += len(piece)
+    if modified_ns is not None:
+        os.utime(descriptor, ns=(modified_ns, modified_ns))
     os.fsync(descriptor)
     return octets
 

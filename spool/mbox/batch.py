@@ -134,7 +134,8 @@ def _common(mbox: HeldMbox, descriptor: int, octets: int, offset: int) -> int:
     for ours in _pieces(mbox, descriptor, 0, octets):
         theirs = read_at(mbox.descriptor, offset + common, len(ours))
         if theirs != ours:
-            return common + len(os.path.commonprefix([theirs, ours]))
+            pairs = enumerate(zip(theirs, ours, strict=False))
+            return common + next((index for index, (one, other) in pairs if one != other), len(theirs))
         common += len(ours)
     return common
 

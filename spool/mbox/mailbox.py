@@ -84,9 +84,13 @@ class MboxMailbox:
         return Delivered(str(offset), wire_octets)
 
     def append_batch(self, staged: Path) -> None:
-        """Append the messages of a staged file, each exactly once, and remove the file (``spool.mbox.batch``)."""
+        """Append the messages of a staged file, each exactly once (``spool.mbox.batch``); it is gone when this returns.
+
+        If it is gone already, what a crash interrupted is completed.
+        """
         with storage_errors(self.location.path), self._locked(create=not self.location.found) as mbox:
-            append_batch(mbox, staged, batch_path(self.location))
+            if staged.exists():
+                append_batch(mbox, staged, batch_path(self.location))
 
     def locked(self) -> AbstractContextManager[HeldMbox]:
         """Hold the mbox under its locks, with whatever a crash interrupted completed, for reading it outside a session.
