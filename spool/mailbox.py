@@ -54,10 +54,27 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a delivery left: the storage name (Maildir) or the place (mbox), and its size in wire octets."""
+    """What a delivery left: the storage name (Maildir) or the place (mbox), and its size on the wire and as stored."""
 
     place: str
     wire_octets: int
+    stored_octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What is known of a stored message besides its octets.
+
+    Attributes:
+        stored_octets: what it takes in the mailbox.
+        arrived_at: when it was delivered, in seconds since 1970; None if nothing says so.
+        fetched: whether it had been read when the session began: a Maildir message by its flag; for an mbox, which has
+            one mark, every message up to the last that was read (``Maildrop.last_accessed``).
+    """
+
+    stored_octets: int
+    arrived_at: float | None
+    fetched: bool
 
 
 class MessageReader(Protocol):
@@ -104,6 +121,14 @@ class Maildrop(Protocol):
         Raises:
             MailboxChangedError: it is gone, or another program rewrote the mailbox.
             MailboxUnavailableError: it cannot be read.
+        """
+
+    def facts(self, number: int) -> MessageFacts:
+        """Tell what is known of message ``number``.
+
+        Raises:
+            MailboxChangedError: it is gone, or another program rewrote the mailbox.
+            MailboxUnavailableError: it cannot be looked at.
         """
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:

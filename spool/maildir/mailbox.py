@@ -69,7 +69,7 @@ class MaildirMailbox:
                     with contextlib.suppress(OSError):
                         durable.remove(left, dir_fd=directory)
                 raise
-        return Delivered(final, counter.octets)
+        return Delivered(final, counter.octets, octets)
 
     def open_maildrop(self, *, share: bool = False) -> MaildirMaildrop:
         """Take the session lock and a snapshot (``spool.mailbox.Mailbox.open_maildrop``)."""

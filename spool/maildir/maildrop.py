@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 
 from spool.durable import storage_errors
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError, SpoolError
-from spool.mailbox import MailboxLocation
+from spool.mailbox import MailboxLocation, MessageFacts
 from spool.maildir.directories import PIECE_OCTETS, MessageDirectories, Part, Place
-from spool.maildir.names import with_seen
+from spool.maildir.names import is_seen, with_seen
 from spool.maildir.size_index import SizeIndex
 from spool.maildir.snapshot import MaildirSnapshot
 from spool.session_lock import SessionLock
@@ -76,6 +76,13 @@ class MaildirMaildrop:
         with storage_errors(self._location.path):
             descriptor = self._act_on(number, self._directories.open_file)
         return MaildirReader(self._location, descriptor, lambda octets: self._check_size(number, octets))
+
+    def facts(self, number: int) -> MessageFacts:
+        """Tell what is known of a message (``spool.mailbox.Maildrop.facts``); it arrived when its file was written."""
+        with storage_errors(self._location.path):
+            status = self._act_on(number, self._directories.stat)
+        place = self._snapshot.places[number - 1]
+        return MessageFacts(status.st_size, status.st_mtime, fetched=is_seen(place.info))
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
         """Remove ``deleted``; move ``retrieved`` to ``cur``, with the flag for read messages.

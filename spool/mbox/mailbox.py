@@ -80,8 +80,10 @@ class MboxMailbox:
             wire_octets = self._store(message, stored)
             from_line = make_from_line(envelope.sender, self._now())
             with storage_errors(self.location.path), self._locked(create=not self.location.found) as mbox:
+                before = os.fstat(mbox.descriptor).st_size
                 offset = append_message(mbox, from_line, stored)
-        return Delivered(str(offset), wire_octets)
+                stored_octets = os.fstat(mbox.descriptor).st_size - before
+        return Delivered(str(offset), wire_octets, stored_octets)
 
     def append_batch(self, staged: Path) -> None:
         """Append the messages of a staged file, each exactly once (``spool.mbox.batch``); it is gone when this returns.

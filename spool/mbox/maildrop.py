@@ -16,8 +16,10 @@ from typing import Final
 
 from spool.durable import storage_errors
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError, SpoolError
-from spool.mailbox import MailboxLocation
+from spool.mailbox import MailboxLocation, MessageFacts
 from spool.mbox.blocks import read_at
+from spool.mbox.dates import date_of
+from spool.mbox.from_line import MARK
 from spool.mbox.journal import journal_path, keep_only
 from spool.mbox.locks import HeldMbox
 from spool.mbox.open_file import OpenFile
@@ -104,6 +106,19 @@ class MboxMaildrop:
         start, stop = self._mbox.snapshot.content(number)
         key = self._mbox.snapshot.keys[number - 1]
         return MboxReader(self._mbox.file, start, stop, lambda found: self._check_key(number, key, found), self._mbox)
+
+    def facts(self, number: int) -> MessageFacts:
+        """Tell what is known of a message (``spool.mailbox.Maildrop.facts``); it arrived when its From_ line says."""
+        if not 1 <= number <= len(self._unique_ids) or self._mbox.file is None:
+            raise IndexError(number)
+        start, stop = self._mbox.snapshot.span(number)
+        with storage_errors(self._path), self._mbox.file.used() as descriptor:
+            self._check_file()
+            from_line = read_at(descriptor, start, self._mbox.snapshot.content(number)[0] - start)
+        if not from_line.startswith(MARK):
+            self._changed = True
+            raise MailboxChangedError(f"{self._path}: message {number} is not where it was")
+        return MessageFacts(stop - start, date_of(from_line), fetched=number <= self._last_accessed)
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
         """Remove ``deleted`` from the file and remember how far it was read.

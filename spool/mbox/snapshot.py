@@ -78,6 +78,10 @@ class Snapshot:
         """Return the offsets between which message ``number`` lies, its From_ line excluded."""
         return self._contents[number - 1], self._ends[number - 1]
 
+    def span(self, number: int) -> tuple[int, int]:
+        """Return the offsets between which message ``number`` lies with its From_ line and the blank line after it."""
+        return self._starts[number - 1], self._stops[number - 1]
+
     def removal(self, mbox: HeldMbox, deleted: AbstractSet[int]) -> tuple[int, list[tuple[int, int]]]:
         """Plan the removal of messages, once it is certain that they are where they were.
 

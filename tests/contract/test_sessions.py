@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from spool.errors import MailboxBusyError, SpoolError
+from spool.errors import MailboxBusyError, MailboxChangedError, SpoolError
 from tests.one_user import OneUser, numbered, on_the_wire, read, read_all
 
 
@@ -168,3 +169,36 @@ def open_twice(user: OneUser) -> None:
         user.mailbox.open_maildrop()
     finally:
         maildrop.close()
+
+
+def test_a_session_tells_the_size_the_time_and_the_reading_of_each_message(user: OneUser) -> None:
+    before = int(time.time())
+    delivered = user.deliver(*numbered(range(3)))
+    user.session(retrieved={1})
+    maildrop = user.mailbox.open_maildrop()
+    facts = [maildrop.facts(number) for number in (1, 2, 3)]
+    maildrop.close()
+    assert [fact.stored_octets for fact in facts] == [each.stored_octets for each in delivered]
+    assert all(fact.arrived_at is not None and before <= fact.arrived_at <= time.time() for fact in facts)
+    assert [fact.fetched for fact in facts] == [True, False, False]
+
+
+def test_there_are_facts_of_messages_only(user: OneUser) -> None:
+    maildrop = user.mailbox.open_maildrop()
+    with pytest.raises(IndexError):
+        maildrop.facts(1)
+    maildrop.close()
+
+
+def test_there_are_no_facts_of_a_message_that_another_program_removed(user: OneUser) -> None:
+    user.deliver(*numbered(range(2)))
+    maildrop = user.mailbox.open_maildrop()
+    path = user.location.path
+    if path.is_dir():
+        for each in (path / "new").iterdir():
+            each.unlink()
+    else:
+        path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(MailboxChangedError):
+        maildrop.facts(1)
+    maildrop.close()
