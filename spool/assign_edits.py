@@ -68,7 +68,7 @@ def with_homes(assigned: AssignText, moves: Mapping[UserName, HomeMove]) -> tupl
     for columns in assigned.columns():
         for line in _lines_of(homes, columns.users):
             user = columns.users[line]
-            if columns.heads[line] == b"\n=" + user and columns.homes[line] in homes[user]:
+            if columns.heads[line] == b"=" + user and columns.homes[line] in homes[user]:
                 moved[user] = homes[user]
     pieces = [
         _with_homes_in_columns(piece, moved) if plain else _with_homes_in_lines(piece, moved)

@@ -1,15 +1,14 @@
 """The text of assignments as octets: checked and compiled without an object for each of a million lines.
 
-``spool.assign`` says what a line is; its parser is exact, and slow. Here a piece of many lines is first checked by
-columns: cut at all its colons at once, every seventh field is a home, and so on. What passes is right, and each line
-stands there in its plain form, from which the record of the database is one replacement away. What does not pass may
-still be right (``0507``, a remark behind the seventh colon): the exact parser decides, and writes the plain form or
-names what is wrong. So both accept the same texts, and say the same of them.
+``spool.assign`` says what a line is; its parser is exact, and slow. Here pieces of many lines are checked by columns
+(``spool.octet_columns``). What passes is right, and each line stands there in its plain form, from which the record of
+the database is one replacement away. What does not pass may still be right (``0507``, a remark behind the seventh
+colon): the exact parser decides, and writes the plain form or names what is wrong. So both accept the same texts, and
+say the same of them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
@@ -17,23 +16,24 @@ from operator import eq, itemgetter
 from pathlib import Path
 from typing import Final
 
+from spool import octet_columns
 from spool.assign import AssignRecord, exact_key, format_line, parse_line, wildcard_key
 from spool.errors import SettingsError
 from spool.names import UserName
+from spool.octet_columns import are_ids, are_paths, pieces_of
 
 PIECE_OCTETS: Final = 1 << 20
 """What is cut into columns at once: some 7,000 users, a few MB as objects. Larger pieces are no faster."""
 
-_BEGINNINGS: Final = frozenset({b"\n=", b"\n+"})
+_BEGINNINGS: Final = frozenset({b"=", b"+"})
 _EXACT: Final = ord("=")
-_PLAIN_IDS: Final = re.compile(rb"(?:(?:0|[1-9][0-9]{0,8}),)*+")  # ten digits may be too many: the exact parser decides
-_UNPLAIN_PATHS: Final = (b"//", b"/:", b"/./", b"/.:", b"/../", b"/..:")
-_first_two: Final = itemgetter(slice(2))
+_WIDTH: Final = 8  # seven fields, and the nothing behind the last colon
+_first_octet: Final = itemgetter(slice(1))
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Lines of a piece of text in their plain form, by fields; a ``head`` is a line end, ``=`` or ``+``, and the local."""
+    """A piece of text in its plain form, field by field; ``heads`` begin with ``=`` or ``+``."""
 
     heads: list[bytes]
     users: list[bytes]
@@ -67,7 +67,7 @@ class AssignText:
         closed = closing > 0 or text.startswith(b".")
         end = closing if closed else text.rfind(b"\n") + 1
         plain, number = True, 1
-        for piece in _pieces(text, end):
+        for piece in pieces_of(text, end, octets=PIECE_OCTETS):
             if columns_of(piece) is None:
                 plain = False
                 _check_lines(piece, file, number)
@@ -79,7 +79,7 @@ class AssignText:
 
     def raw_pieces(self) -> Iterator[tuple[bytes, bool]]:
         """Yield the assignments as they stand, in pieces of whole lines, and whether a piece is in its plain form."""
-        for piece in _pieces(self.text, self.end):
+        for piece in pieces_of(self.text, self.end, octets=PIECE_OCTETS):
             yield piece, self.plain or columns_of(piece) is not None
 
     def pieces(self) -> Iterator[bytes]:
@@ -113,7 +113,7 @@ class AssignText:
     def homes_of_users(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield name and home of every user: of those assigned to themselves."""
         for columns in self.columns():
-            own = map(eq, columns.heads, map(b"\n=".__add__, columns.users))
+            own = map(eq, columns.heads, map(b"=".__add__, columns.users))
             yield from compress(zip(columns.users, columns.homes, strict=True), own)
 
     def users(self) -> set[str]:
@@ -129,39 +129,27 @@ class AssignText:
 
 def columns_of(piece: bytes) -> Columns | None:
     """Cut a piece of whole lines into columns; None unless every line is right and in its plain form."""
-    lines = piece.count(b"\n")
-    fields = (b"\n" + piece[:-1]).split(b":")
-    if len(fields) != 7 * lines + 1 or fields[-1] or b"\0" in piece:
+    columns = None if b"\0" in piece else octet_columns.columns_of(piece, b":", _WIDTH)
+    if columns is None:
         return None
-    columns = _columns(fields)
-    paths = b":" + b":".join(columns.homes) + b":"
+    heads, users, uids, gids, homes, *_, rest = columns
     if (
-        # As many line ends as lines, and each line's first field begins with one: there is none elsewhere.
-        _BEGINNINGS.issuperset(map(_first_two, columns.heads))
-        and b"\n=" not in columns.heads
-        and all(columns.users)
-        and _PLAIN_IDS.fullmatch(b",".join([*{*columns.uids, *columns.gids}, b""]))
-        and paths.count(b":/") == lines
-        and not any(octets in paths for octets in _UNPLAIN_PATHS)
+        _BEGINNINGS.issuperset(map(_first_octet, heads))
+        and b"=" not in heads
+        and all(users)
+        and are_ids(uids)
+        and are_ids(gids)
+        and are_paths(homes)
+        and not any(rest)
     ):
-        return columns
+        return Columns(heads, users, uids, gids, homes)
     return None
 
 
 def _cut(piece: bytes) -> Columns:
-    return _columns((b"\n" + piece[:-1]).split(b":"))
-
-
-def _columns(fields: list[bytes]) -> Columns:
-    return Columns(*(fields[column:-1:7] for column in range(5)))
-
-
-def _pieces(text: bytes, end: int) -> Iterator[bytes]:
-    start = 0
-    while start < end:
-        stop = min(text.find(b"\n", min(start + PIECE_OCTETS, end - 1)) + 1, end)
-        yield text[start:stop]
-        start = stop
+    columns = octet_columns.columns_of(piece, b":", _WIDTH)
+    assert columns is not None, "the piece was checked before"
+    return Columns(*columns[:5])
 
 
 def _check_lines(piece: bytes, file: Path, number: int) -> None:

@@ -7,7 +7,7 @@ modification, size), at the price of one stat a look-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -129,10 +129,12 @@ class Domains:
         return domains is None or domain in domains
 
 
-def with_memberships(text: str, user: UserName, domains: Iterable[DomainName]) -> str:
-    """Return the text of ``control/domains`` with exactly these lines for a user; all other lines stay as they are."""
-    kept = [line for line in text.splitlines() if line.partition(":")[0].strip().lower() != user.text]
-    return "".join(f"{line}\n" for line in [*kept, *(f"{user}:{domain}" for domain in sorted(domains))])
+def with_memberships(text: str, memberships: Mapping[UserName, Iterable[DomainName]]) -> str:
+    """Return the text of ``control/domains`` with exactly these lines for some users; other lines stay as they are."""
+    users = {user.text for user in memberships}
+    kept = [line for line in text.splitlines() if line.partition(":")[0].strip().lower() not in users]
+    lines = (f"{user}:{domain}" for user, domains in memberships.items() for domain in sorted(domains))
+    return "".join(f"{line}\n" for line in [*kept, *lines])
 
 
 def _membership(path: Path, number: int, text: str) -> tuple[UserName, DomainName]:

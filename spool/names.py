@@ -8,7 +8,8 @@ from typing import Final
 
 from spool.errors import MalformedNameError
 
-_USER_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._+=-]{0,63}(?<!\.lock)")
+USER_NAME_PATTERN: Final = r"[a-z0-9_][a-z0-9._+=-]{0,63}(?<!\.lock)"
+_USER_NAME: Final = re.compile(USER_NAME_PATTERN)
 _DOMAIN_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )

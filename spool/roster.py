@@ -12,16 +12,13 @@ done.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from spool import durable
-from spool.assign import AssignRecord, compile_records, publish_records
+from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
 from spool.assign_edits import (
     HomeMove,
@@ -33,21 +30,17 @@ from spool.assign_edits import (
     without_user,
 )
 from spool.assign_text import AssignText
-from spool.control_files import Domains, Locals, with_memberships
-from spool.errors import NoSuchUserError, RosterError, SettingsError, SpoolError
-from spool.homes import (
-    STATE_DIRECTORY,
-    hash_directory,
-    locate_mailbox,
-    location_of_kind,
-    make_home,
-    make_mailbox,
-)
-from spool.layouts import LAYOUTS, layout_named
+from spool.control_files import Domains
+from spool.errors import NoSuchUserError, RosterError, SpoolError
+from spool.homes import locate_mailbox
+from spool.layouts import LAYOUTS
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.names import DomainName, UserName
+from spool.roster_files import RosterFiles
 from spool.settings import SpoolSettings
 from spool.site import Site
+from spool.user_homes import UserHomes, leads_to
+from spool.user_homes import purge as purge_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +93,8 @@ class Roster:
         self._site: Final = site
         self._settings: Final = settings
         self._directory: Final = AssignDirectory(site.assign_compiled)
+        self._files: Final = RosterFiles(site)
+        self._homes: Final = UserHomes(settings)
 
     def users(self) -> Iterator[tuple[UserName, AssignRecord]]:
         """Yield every user and their record, in the order of the assignments.
@@ -123,14 +118,14 @@ class Roster:
             maildrop = None
         layouts = (self._settings.layout, *LAYOUTS)
         domains = Domains(self._site.domains).of(name)
-        link = self._link(name, record.home)
+        link = self._homes.link(name, record.home)
         return UserDescription(
             user=name,
             record=record,
             maildrop=maildrop,
-            layout=next((layout for layout in layouts if self._home(name, layout) == record.home), None),
+            layout=next((layout for layout in layouts if self._homes.by_layout(name, layout) == record.home), None),
             domains=None if domains is None else tuple(sorted(domains)),
-            links=(link,) if link is not None and _leads_to(link, record.home) else (),
+            links=(link,) if link is not None and leads_to(link, record.home) else (),
         )
 
     def add_user(self, new: NewUser) -> Added:
@@ -145,27 +140,22 @@ class Roster:
         """
         if new.uid == 0:
             raise RosterError(f"{new.name}: uid 0 owns no mail")
-        home = new.home or self._home(new.name, self._settings.layout)
-        owner = {"uid": new.uid, "gid": new.gid}
-        with self._locked() as assigned:
+        home = new.home or self._homes.by_layout(new.name)
+        with self._files.locked() as assigned:
             if (record := assigned.assigned(new.name)) is not None:
-                self._compile_if_stale(assigned)
+                self._files.compile_if_stale(assigned)
                 raise RosterError(f"{new.name}: is assigned already, to {record.user}")
             try:
                 record = AssignRecord(new.name.text, new.uid, new.gid, home)
                 changed = with_user(assigned, new.name, record, break_character=self._settings.break_character)
             except ValueError as error:
                 raise RosterError(f"{new.name}: {error}") from error
-            self._check_domains(new)
-            self._check_home(home, new.uid, assigned)
-            self._check_link(new.name, home)
-            make_home(home, **owner, root=self._settings.root)
-            make_mailbox(location_of_kind(new.kind, new.name, **owner, home=home, settings=self._settings))
-            # Not the location just made: in a former user's home an earlier template may be found.
-            location = locate_mailbox(new.name, **owner, home=home, settings=self._settings)
-            self._make_link(new.name, home)
-            self._write_domains(new.name, new.domains)
-            self._write_assign(changed)
+            self._files.check_domains(new.domains)
+            _check_apart(home, assigned)
+            self._homes.check(new.name, home, new.uid)
+            location = self._homes.make(new.name, uid=new.uid, gid=new.gid, home=home, kind=new.kind)
+            self._files.write_domains({new.name: new.domains})
+            self._files.write(changed)
             taken = taken_extensions(new.name, assigned.users(), break_character=self._settings.break_character)
             return Added(location, tuple(taken))
 
@@ -180,20 +170,20 @@ class Roster:
             RosterError: a purge would remove what is not the user's alone.
             SpoolError: something could not be read or written.
         """
-        with self._locked() as assigned:
+        with self._files.locked() as assigned:
             record = assigned.assigned(name)
             if record is None or record.user != name.text:
-                self._compile_if_stale(assigned)
+                self._files.compile_if_stale(assigned)
                 raise NoSuchUserError(f"no user {name}")
-            places = self._places_of_mail(name, record)
+            places = self._homes.places_of_mail(name, record.home)
             if purge:
                 _check_purge(record, assigned)
                 for place in places:
-                    _purge(place)
+                    purge_place(place)
                 places = ()
-            self._remove_link(name, record.home)
-            self._write_domains(name, ())
-            self._write_assign(without_user(assigned, name))
+            self._homes.remove_link(name, record.home)
+            self._files.write_domains({name: ()})
+            self._files.write(without_user(assigned, name))
             return Removed(name, places)
 
     def move_homes(self, moves: Mapping[UserName, HomeMove]) -> MovedHomes:
@@ -207,127 +197,32 @@ class Roster:
             RosterError: a new home cannot stand in a line of assignments; nothing was changed.
             SpoolError: something could not be read or written.
         """
-        with self._locked() as assigned:
+        with self._files.locked() as assigned:
             try:
                 changed, report = with_homes(assigned, moves)
             except ValueError as error:
                 raise RosterError(str(error)) from error
             if changed.text != assigned.text:
-                self._write_assign(changed)
+                self._files.write(changed)
             else:
-                self._compile_if_stale(assigned)
+                self._files.compile_if_stale(assigned)
             return report
 
-    # -- assignments and domains --------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[AssignText]:
-        """Hold the lock of the roster, and give the assignments as they are."""
-        with durable.storage_errors(self._site.assign_lock):
-            lock = durable.open_for_update(self._site.assign_lock, create_mode=0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield AssignText.parse(_read_control(self._site.assign), file=self._site.assign)
-        finally:
-            os.close(lock)
+def _check_apart(home: Path, assigned: AssignText) -> None:
+    """Refuse a home that is another user's, lies in one, or holds one.
 
-    def _write_assign(self, changed: AssignText) -> None:
-        _replace_control(self._site.assign, changed.text)
-        publish_records(changed.records(), self._site.assign_compiled)
-
-    def _compile_if_stale(self, assigned: AssignText) -> None:
-        """Finish a change that was stopped between the text and the database."""
-        try:
-            current = _read_control(self._site.assign_compiled)
-        except SettingsError:
-            current = b""
-        if current != b"".join(compile_records(assigned.records())):
-            publish_records(assigned.records(), self._site.assign_compiled)
-
-    def _check_domains(self, new: NewUser) -> None:
-        local = Locals(self._site.locals)
-        for domain in new.domains:
-            if not local.contains(domain):
-                raise RosterError(f"{domain}: is not in {self._site.locals}")
-
-    def _write_domains(self, name: UserName, domains: tuple[DomainName, ...]) -> None:
-        path = self._site.domains
-        old = _read_control(path) if path.exists() else b""
-        new = with_memberships(old.decode("utf-8", "surrogateescape"), name, domains).encode("utf-8", "surrogateescape")
-        if new != old:
-            _replace_control(path, new)
-
-    # -- homes --------------------------------------------------------------------------------------------------------
-
-    def _home(self, name: UserName, layout: str) -> Path:
-        return layout_named(layout).path(self._settings.root, name)
-
-    def _check_home(self, home: Path, uid: int, assigned: AssignText) -> None:
-        """Refuse a home that is another user's, lies in one, or holds one.
-
-        That is how layouts collide: the home ``l`` of a user under ``flat`` is the hash directory ``l`` of ``letter``.
-        """
-        above, below = {str(directory) for directory in home.parents}, f"{home}/"
-        # As text: a comparison of paths for each of many users would take minutes.
-        for other, user in assigned.homes():
-            if other == str(home):
-                raise RosterError(f"{home}: is the home of {user}")
-            if other in above:
-                raise RosterError(f"{home}: would lie in the home of {user}, {other}")
-            if other.startswith(below):
-                raise RosterError(f"{home}: holds the home of {user}, {other}")
-        root = self._settings.root
-        if root not in home.parents:
-            return
-        with durable.storage_errors(home):
-            for directory in home.parents:
-                if root in directory.parents and (directory / STATE_DIRECTORY).exists():
-                    raise RosterError(f"{home}: would lie in {directory}, the home of a former user")
-            if home.is_dir() and any(home.iterdir()):
-                if not (home / STATE_DIRECTORY).exists():
-                    raise RosterError(f"{home}: is in use, and not as a home")
-                if (owner := home.stat().st_uid) != uid:
-                    raise RosterError(f"{home}: is there and belongs to uid {owner}, not to {uid}")
-
-    def _places_of_mail(self, name: UserName, record: AssignRecord) -> tuple[Path, ...]:
-        """Say where the user may have mail: the home, and what of the templates is outside of it."""
-        directory = hash_directory(name, record.home, self._settings)
-        outside = (
-            template.path(home=record.home, user=name, directory=directory)
-            for template in self._settings.templates
-            if not template.in_home
-        )
-        return record.home, *(place for place in outside if place.exists())
-
-    # -- links --------------------------------------------------------------------------------------------------------
-
-    def _link(self, name: UserName, home: Path) -> Path | None:
-        """Say where the link to a home belongs, None if there is to be none."""
-        template = self._settings.home_link
-        link = None if template is None else Path(template.format_map({"user": name.text}))
-        return None if link == home else link
-
-    def _check_link(self, name: UserName, home: Path) -> None:
-        link = self._link(name, home)
-        if link is not None and link.exists() and not link.is_symlink():
-            raise RosterError(f"{link}: is there and is no link")
-
-    def _make_link(self, name: UserName, home: Path) -> None:
-        link = self._link(name, home)
-        if link is not None:
-            with durable.storage_errors(link):
-                durable.make_symlink(link, str(home))
-
-    def _remove_link(self, name: UserName, home: Path) -> None:
-        link = self._link(name, home)
-        if link is not None and _leads_to(link, home):
-            with durable.storage_errors(link):
-                durable.remove(link)
-                durable.sync_directory(link.parent)
-
-
-def _leads_to(link: Path, home: Path) -> bool:
-    return link.is_symlink() and link.readlink() == home
+    That is how layouts collide: the home ``l`` of a user under ``flat`` is the hash directory ``l`` of ``letter``.
+    """
+    above, below = {str(directory) for directory in home.parents}, f"{home}/"
+    # As text: a comparison of paths for each of many users would take minutes.
+    for other, user in assigned.homes():
+        if other == str(home):
+            raise RosterError(f"{home}: is the home of {user}")
+        if other in above:
+            raise RosterError(f"{home}: would lie in the home of {user}, {other}")
+        if other.startswith(below):
+            raise RosterError(f"{home}: holds the home of {user}, {other}")
 
 
 def _check_purge(record: AssignRecord, assigned: AssignText) -> None:
@@ -340,38 +235,3 @@ def _check_purge(record: AssignRecord, assigned: AssignText) -> None:
         owner = record.home.lstat().st_uid
         if owner != record.uid:
             raise RosterError(f"{record.home}: not purged, because it belongs to uid {owner}")
-
-
-def _purge(place: Path) -> None:
-    """Remove a home, or a mailbox outside of it.
-
-    Holds when it returns. A crash before that may leave a directory ``.NAME.purged``, which the next try removes.
-    """
-    doomed = place.with_name(f".{place.name}.purged")
-    with durable.storage_errors(place):
-        if place.is_file():
-            durable.remove(place)
-            durable.sync_directory(place.parent)
-            return
-        durable.remove_tree(doomed)
-        with contextlib.suppress(FileNotFoundError):
-            durable.rename(place, doomed)
-            durable.sync_directory(place.parent)
-        durable.remove_tree(doomed)
-
-
-def _read_control(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from error
-
-
-def _replace_control(path: Path, text: bytes) -> None:
-    """Replace a control file, keeping owner and mode. Holds when it returns; a crash leaves the old or the new."""
-    mode, owner = 0o644, None
-    with durable.storage_errors(path):
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
-        durable.replace_file(path, [text], mode=mode, owner=owner)

@@ -113,9 +113,9 @@ def test_a_wrong_line_of_domains_is_named(tmp_path: Path, text: str, expected: s
 
 def test_memberships_of_one_user_are_replaced_and_other_lines_stay() -> None:
     text = "# who\nAnn:old.example\nbob:example.net\n"
-    assert with_memberships(text, ANN, [ORG, NET]) == "# who\nbob:example.net\nann:example.net\nann:example.org\n"
+    assert with_memberships(text, {ANN: [ORG, NET]}) == "# who\nbob:example.net\nann:example.net\nann:example.org\n"
 
 
 def test_memberships_can_be_taken_out() -> None:
-    assert with_memberships("ann:example.org\n", ANN, []) == ""
-    assert with_memberships("", BOB, []) == ""
+    assert with_memberships("ann:example.org\n", {ANN: []}) == ""
+    assert with_memberships("", {BOB: []}) == ""

@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from spool import durable, roster
+from spool import durable, roster_files, user_homes
 from spool.assign_directory import AssignDirectory
 from spool.assign_edits import HomeMove
 from spool.control_files import Domains
@@ -381,13 +382,21 @@ def stop(*_arguments: Any, **_keywords: Any) -> Any:
     raise StoppedError
 
 
-STEPS = ["make_home", "make_mailbox", "locate_mailbox", "_replace_control", "publish_records"]
+STEPS = [
+    (user_homes, "make_home"),
+    (user_homes, "make_mailbox"),
+    (user_homes, "locate_mailbox"),
+    (roster_files, "_replace"),
+    (roster_files, "publish_records"),
+]
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_adding_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_adding_goes_on_wherever_it_stopped(
+    place: Place, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
+) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(roster, step, stop)
+        patch.setattr(module, step, stop)
         with pytest.raises(StoppedError):
             place.roster().add_user(new("ann"))
     try:
@@ -398,7 +407,7 @@ def test_adding_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.Mo
     assert place.roster().describe(ANN).maildrop is not None
 
 
-@pytest.mark.parametrize("step", ["remove_tree", "_replace_control", "publish_records"])
+@pytest.mark.parametrize("step", ["remove_tree", "_replace", "publish_records"])
 def test_a_purge_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     home = place.roster().add_user(new("ann")).location.home
     calls: list[Path] = []
@@ -411,7 +420,7 @@ def test_a_purge_goes_on_wherever_it_stopped(place: Place, monkeypatch: pytest.M
         if step == "remove_tree":
             patch.setattr(durable, step, stop_at_second)
         else:
-            patch.setattr(roster, step, stop)
+            patch.setattr(roster_files, step, stop)
         with pytest.raises(StoppedError):
             place.roster().remove_user(ANN, purge=True)
     try:
