@@ -255,7 +255,9 @@ class _Check:
         try:
             if count:
                 census.count_home(home)
-            for check in HOME_CHECKS:
+            # In a home of somebody else nothing is certain to be the user's.
+            is_others = home.status.st_uid not in {0, record.uid}
+            for check in (check_owner_and_mode,) if is_others else HOME_CHECKS:
                 try:
                     yield from check(home, self._view)
                 except OSError as error:

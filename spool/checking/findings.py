@@ -79,14 +79,13 @@ def mode_findings(
 ) -> Iterator[Finding]:
     """Say if mode bits are missing or too many. ``kind`` is for those that are too many."""
     mode = stat.S_IMODE(status.st_mode)
-    identity = Identity.of(status)
     if missing := needed & ~mode:
-        change = SetMode(place, identity, mode, mode | needed)
+        change = SetMode(place, Identity.of(status), mode, mode | needed)
         detail = f"mode {mode:04o} lacks {missing:04o}"
         yield Finding(kinds.MODE_TOO_NARROW, place.path, detail, user, (change,) if is_single(status) else ())
         mode |= needed
     if surplus := forbidden & mode:
-        change = SetMode(place, identity, mode, mode & ~forbidden)
+        change = SetMode(place, Identity.of(status), mode, mode & ~forbidden)
         detail = f"mode {mode:04o} has {surplus:04o}"
         yield Finding(kind, place.path, detail, user, (change,) if is_single(status) else ())
 

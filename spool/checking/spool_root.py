@@ -67,12 +67,14 @@ class _Walk:
             os.close(descriptor)
 
     def _entry(self, path: Path, descriptor: int, status: os.stat_result, depth: int) -> Iterator[Finding]:
+        if self._census.owner_of(str(path)) is not None:
+            return  # told with the user
         place = Place.of(path)
         if stat.S_ISLNK(status.st_mode):
             yield from self._link(place, status)
         elif not stat.S_ISDIR(status.st_mode):
             yield from self._file(place, status)
-        elif self._census.owner_of(str(path)) is None:
+        else:
             yield from self._other_directory(place, descriptor, status, depth)
 
     def _link(self, place: Place, status: os.stat_result) -> Iterator[Finding]:
@@ -108,16 +110,16 @@ class _Walk:
         if place.name.startswith(".") and place.name.endswith(_PURGED):
             home = place.base / place.name.removeprefix(".").removesuffix(_PURGED)
             # That of a user who is still there is told with the user.
-            if self._is_nobodys(home):
+            if self._is_nobodys(home, place.path):
                 yield Finding(kinds.PURGE_UNFINISHED, place.path)
         elif is_home:
-            if self._is_nobodys(place.path):
+            if self._is_nobodys(place.path, place.path):
                 yield Finding(kinds.HOME_UNASSIGNED, place.path)
         elif depth < _DEPTH_MAX:
             yield from mode_findings(place, status, None, forbidden=0o002)
             yield from self.directory(place.path, depth + 1)
 
-    def _is_nobodys(self, home: Path) -> bool:
-        """Whether a home is nobody's, and not about to be somebody's: a user is assigned after their home is made."""
+    def _is_nobodys(self, home: Path, found: Path) -> bool:
+        """Whether a home is nobody's, and what was found of it is neither about to be somebody's nor being removed."""
         with roster_locked(self._view.site):
-            return self._census.present_owner_of(str(home)) is None and os.path.lexists(home)
+            return self._census.present_owner_of(str(home)) is None and os.path.lexists(found)

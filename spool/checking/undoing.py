@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -130,14 +131,16 @@ def _unset(change: SetOwner | SetMode) -> Undone:
 
 
 def _unmake(place: Place) -> Undone:
-    with place.opened_parent() as parent:
-        if status_of(place.name, parent) is None:
-            return Undone.AS_BEFORE
-        try:
+    try:
+        with place.opened_parent() as parent:
             durable.remove_directory(place.name, dir_fd=parent)
-        except OSError:
-            return Undone.CHANGED  # something was put into it
-        durable.sync_directory(through(parent))
+            durable.sync_directory(through(parent))
+    except FileNotFoundError:
+        return Undone.AS_BEFORE
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        return Undone.CHANGED  # something was put into it
     return Undone.UNDONE
 
 
