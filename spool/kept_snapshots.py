@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Final, NamedTuple, TypeVar
-
-from spool.mailbox import MailboxLocation
 
 _S = TypeVar("_S")
 
@@ -25,7 +24,9 @@ class _Kept(NamedTuple):
 
 
 class KeptSnapshots:
-    """Snapshots of mailboxes by their locations, bounded in octets. Safe for threads; a fork gets a copy of its own.
+    """Snapshots by keys, bounded in octets. Safe for threads; a fork gets a copy of its own.
+
+    A key says what a snapshot is of: the ``MailboxLocation``, where it is of a mailbox.
 
     Args:
         octets_max: how many octets of memory all of them may take together; with 0 nothing is kept.
@@ -34,7 +35,7 @@ class KeptSnapshots:
     def __init__(self, octets_max: int) -> None:
         self._octets_max = octets_max
         self._octets = 0
-        self._kept: OrderedDict[MailboxLocation, _Kept] = OrderedDict()  # the longest unused first
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()  # the longest unused first
         self._lock = threading.Lock()
 
     @property
@@ -42,39 +43,39 @@ class KeptSnapshots:
         """How many octets of memory are taken, as those who kept the snapshots estimated them."""
         return self._octets
 
-    def find(self, location: MailboxLocation, kind: type[_S]) -> _S | None:
-        """Return the snapshot kept for a mailbox, None if there is none of this class; it stays kept."""
+    def find(self, key: Hashable, kind: type[_S]) -> _S | None:
+        """Return the snapshot kept for a key, None if there is none of this class; it stays kept."""
         with self._lock:
-            kept = self._kept.get(location)
+            kept = self._kept.get(key)
             if kept is None or not isinstance(kept.snapshot, kind):
                 return None
-            self._kept.move_to_end(location)
+            self._kept.move_to_end(key)
             return kept.snapshot
 
-    def keep(self, location: MailboxLocation, snapshot: object, octets: int) -> None:
-        """Keep a snapshot in the place of the mailbox's former one; one that is larger than all the room is not kept.
+    def keep(self, key: Hashable, snapshot: object, octets: int) -> None:
+        """Keep a snapshot in the place of the key's former one; one that is larger than all the room is not kept.
 
         Args:
-            location: of the mailbox.
+            key: what it is of.
             snapshot: what ``find`` shall return; nobody changes it any more.
             octets: about how much memory it takes.
         """
         with self._lock:
-            self._drop(location)
+            self._drop(key)
             if octets > self._octets_max:
                 return
             while self._octets + octets > self._octets_max:
                 self._drop(next(iter(self._kept)))
-            self._kept[location] = _Kept(snapshot, octets)
+            self._kept[key] = _Kept(snapshot, octets)
             self._octets += octets
 
-    def forget(self, location: MailboxLocation) -> None:
-        """Drop what is kept for a mailbox, if anything is."""
+    def forget(self, key: Hashable) -> None:
+        """Drop what is kept for a key, if anything is."""
         with self._lock:
-            self._drop(location)
+            self._drop(key)
 
-    def _drop(self, location: MailboxLocation) -> None:
-        kept = self._kept.pop(location, None)
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
         if kept is not None:
             self._octets -= kept.octets
 

@@ -17,6 +17,7 @@ from twisted.names.client import createResolver
 from accounts.requests import Granted
 from popd.server.counters import ServiceCounters
 from popd.server.factory import Pop3Factory
+from popd.server.kept_listings import KeptListings
 from popd.server.login import LoginServices
 from popd.server.rpop import NameResolver, RpopGate
 from popd.server.service import Pop3Service
@@ -57,13 +58,14 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     if parts.ticket_key is not None:
         # It came along with the fork; only the authenticator and the spawner may know it.
         parts.ticket_key[:] = bytes(len(parts.ticket_key))
+    kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
     bulkheads = Bulkheads(reactor, settings.limits, DaemonThreads(reactor.callFromThread), context.ask_replacement)
     spawner = SpawnerClient(reactor)
     mounts = Mounts()
     opener = RoutingOpener(
         LocalMaildropOpener(
             bulkheads,
-            partial(open_blocking, settings.spool, KeptSnapshots(settings.limits.kept_snapshot_octets)),
+            partial(open_blocking, settings.spool, kept),
             lambda path: str(mounts.mount_of(path).mount_point),
         ),
         RemoteMaildropOpener(
@@ -75,10 +77,11 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     )
     totals = ServiceCounters()
     limits = ConnectionLimits(connections=parts.connections, per_address=settings.limits.connections_per_address)
+    listings = KeptListings(kept)
     resolver = createResolver()  # type: ignore[no-untyped-call]
 
     def serve(plan: ListenerPlan) -> Service:
-        return _pop3_listener(parts, context, plan, opener, limits, totals, resolver)
+        return _pop3_listener(parts, context, plan, opener, listings, limits, totals, resolver)
 
     def counters() -> Mapping[str, Any]:
         return {**asdict(totals), **asdict(bulkheads.totals)}
@@ -113,6 +116,7 @@ def _pop3_listener(
     context: WorkerContext,
     plan: ListenerPlan,
     opener: MaildropOpener,
+    listings: KeptListings,
     limits: ConnectionLimits,
     totals: ServiceCounters,
     resolver: NameResolver,
@@ -124,6 +128,7 @@ def _pop3_listener(
     service = Pop3Service(
         settings=settings,
         logins=LoginServices(context.authentication, opener, gate, settings.busy, reactor),
+        listings=listings,
         submitter=SendmailCommand(settings.xtnd_xmit, parts.submission_domain, reactor, reactor),
         allowance=HourlyAllowance(settings.xtnd_xmit_messages_per_hour, reactor),
         tls=tls,

@@ -11,7 +11,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # its replies are made of steps
+    from popd.pop3.listings import Listings
 
 # -- replies ----------------------------------------------------------------------------------------------------------
 
@@ -148,10 +151,9 @@ Step: TypeAlias = Reply | Request
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An opened maildrop, as far as the core needs it. Sequences are indexed from 0, message numbers count from 1."""
+    """An opened maildrop, as far as the core needs it; message numbers count from 1."""
 
-    wire_octets: Sequence[int]
-    unique_ids: Sequence[str]
+    listings: Listings
     last_accessed: int = 0
     read_only: bool = False
 

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 from twisted.logger import Logger
 
 from popd.server.counters import ServiceCounters
+from popd.server.kept_listings import KeptListings
 from popd.server.login import LoginServices
 from popd.server.settings import Pop3Settings
 from popd.server.submission import HourlyAllowance, Submitter
@@ -19,6 +20,7 @@ class Pop3Service:
 
     settings: Pop3Settings
     logins: LoginServices
+    listings: KeptListings
     submitter: Submitter
     allowance: HourlyAllowance
     tls: IOpenSSLServerConnectionCreator | None

@@ -139,9 +139,8 @@ class SessionWork:
                 self._logged_in = outcome
                 self.user = granted.user
                 self._sender = MessageSender(maildrop, self._outlet, self.counts, self._service.totals)
-                return self._session.logged_in(
-                    Snapshot(maildrop.wire_octets, maildrop.unique_ids, maildrop.last_accessed, maildrop.read_only)
-                )
+                listings = self._service.listings.of(granted.user, maildrop.wire_octets, maildrop.unique_ids)
+                return self._session.logged_in(Snapshot(listings, maildrop.last_accessed, maildrop.read_only))
             case _:
                 assert_never(outcome)
 

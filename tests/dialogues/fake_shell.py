@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from popd.pop3.headers import field_value
+from popd.pop3.listings import Listings
 from popd.pop3.sending import MessageEncoder, status_line
 from popd.pop3.session import Session
 from popd.pop3.steps import (
@@ -52,7 +53,8 @@ class MemoryMaildrop:
     disk_full: bool = False
 
     def snapshot(self) -> Snapshot:
-        return Snapshot([len(m) for m in self.messages], list(self.unique_ids), self.last_accessed, self.read_only)
+        listings = Listings([len(m) for m in self.messages], list(self.unique_ids))
+        return Snapshot(listings, self.last_accessed, self.read_only)
 
     def commit(self, deleted: AbstractSet[int]) -> bool:
         if self.disk_full:

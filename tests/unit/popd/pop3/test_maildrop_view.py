@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popd.pop3.listings import Listings
 from popd.pop3.maildrop_view import MaildropView
 from popd.pop3.steps import Snapshot
 
 
 def view(*octets: int, last_accessed: int = 0) -> MaildropView:
-    return MaildropView(Snapshot(octets, [f"id{n}" for n in range(1, len(octets) + 1)], last_accessed))
+    return MaildropView(Snapshot(Listings(octets, [f"id{n}" for n in range(1, len(octets) + 1)]), last_accessed))
 
 
 def test_all_messages_are_in_view_at_first() -> None:
@@ -42,8 +43,12 @@ def test_reset_brings_back_the_listings() -> None:
 
 def test_a_listing_is_built_once() -> None:
     drop = view(120, 200)
-    assert drop.list_sizes() is drop.list_sizes()
-    assert drop.list_unique_ids() is drop.list_unique_ids()
+    for _ in range(2):
+        assert drop.list_sizes() is drop.list_sizes()
+        assert drop.list_unique_ids() is drop.list_unique_ids()
+        drop.delete(1)
+        drop.reset()
+        drop.delete(2)
 
 
 def test_an_empty_maildrop_lists_nothing() -> None:
@@ -56,7 +61,7 @@ def test_a_message_of_no_octets_is_listed() -> None:
 
 
 def test_unique_ids_are_no_templates() -> None:
-    drop = MaildropView(Snapshot([1], ["%s%n{0}%d"]))
+    drop = MaildropView(Snapshot(Listings([1], ["%s%n{0}%d"])))
     assert drop.list_unique_ids() == b"+OK unique-ids follow\r\n1 %s%n{0}%d\r\n.\r\n"
     assert drop.unique_id(1) == "%s%n{0}%d"
 
@@ -82,7 +87,7 @@ def test_retrieved_messages_are_remembered_over_a_reset() -> None:
 
 
 def test_read_only_is_the_snapshots() -> None:
-    assert MaildropView(Snapshot([], [], read_only=True)).read_only
+    assert MaildropView(Snapshot(Listings([], []), read_only=True)).read_only
     assert not view().read_only
 
 

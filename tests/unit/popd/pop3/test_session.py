@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popd.pop3.listings import Listings
 from popd.pop3.session import LINE_OCTETS_MAX, Session, UnexpectedCallError
 from popd.pop3.states import Expecting, State
 from popd.pop3.steps import (
@@ -37,7 +38,7 @@ POLICY = SessionPolicy(
     bad_commands_before_login=3,
     bad_commands_after_login=4,
 )
-SNAPSHOT = Snapshot([120, 200], ["a", "b"])
+SNAPSHOT = Snapshot(Listings([120, 200], ["a", "b"]))
 NO = Refusal("no", ResponseCode.AUTH)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from popd.pop3.commands import Capa, Dele, Lang, Last, List, Noop, Quit, Retr, Rset, Stat, Top, Uidl, XtndXlst, XtndXmit
+from popd.pop3.listings import Listings
 from popd.pop3.states import Expecting, TransactionCommand
 from popd.pop3.steps import (
     Close,
@@ -24,7 +25,8 @@ NO_SUCH_MESSAGE = (Send(b"-ERR no such message\r\n"),)
 
 def transaction(*, read_only: bool = False, submission_octets_max: int = 100) -> Transaction:
     policy = SessionPolicy(xmit=True, last=True, submission_octets_max=submission_octets_max)
-    return Transaction(policy, Snapshot([120, 200, 50], ["a", "b", "c"], last_accessed=1, read_only=read_only))
+    listings = Listings([120, 200, 50], ["a", "b", "c"])
+    return Transaction(policy, Snapshot(listings, last_accessed=1, read_only=read_only))
 
 
 def replies(phase: Transaction, *commands: TransactionCommand) -> list[bytes]:

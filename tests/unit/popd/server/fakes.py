@@ -30,6 +30,7 @@ from accounts.requests import (
 )
 from popd.pop3.steps import SessionPolicy
 from popd.server.counters import ServiceCounters
+from popd.server.kept_listings import KeptListings
 from popd.server.login import LoginServices
 from popd.server.protocol import Pop3Protocol
 from popd.server.rpop import NameResolver, RpopGate
@@ -37,6 +38,7 @@ from popd.server.service import Pop3Service
 from popd.server.settings import Pop3Settings
 from popd.server.submission import HourlyAllowance
 from spool.errors import MailboxBusyError
+from spool.kept_snapshots import KEEPS_NOTHING
 from spool.names import UserName
 
 T = TypeVar("T")
@@ -334,6 +336,7 @@ class Client:
         self.service = Pop3Service(
             settings=settings,
             logins=LoginServices(self.authenticator, cast("Any", self.opener), gate, settings.busy, self.clock),
+            listings=KeptListings(KEEPS_NOTHING),
             submitter=self.submitter,
             allowance=HourlyAllowance(settings.xtnd_xmit_messages_per_hour, self.clock),
             tls=object(),  # type: ignore[arg-type]
