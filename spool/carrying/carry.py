@@ -9,13 +9,15 @@ their identity, so mail that came to the source meanwhile is not taken for carri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, assert_never
 
-from spool.acting import acting_as_owner
+from spool.acting_as import acting_as, dotlock_groups
+from spool.assign import AssignRecord
 from spool.carrying.journal import Carrying, load_carrying, remove_carrying, save_carrying
 from spool.carrying.maildir_stage import MaildirStage
 from spool.carrying.mbox_stage import MboxStage
@@ -69,6 +71,19 @@ class Source(Protocol):
         """
 
 
+Rights = Callable[[], AbstractContextManager[None]]
+"""Gives the rights of a mailbox's owner for a block (``spool.acting_as``)."""
+
+
+def owner_rights(record: AssignRecord, settings: SpoolSettings, *, uid_min: int) -> Rights:
+    """Say how to get a user's rights. Raises what ``spool.acting_as.acting_as`` does, when they are taken.
+
+    Raises:
+        SettingsError: the group of dot-locks does not exist.
+    """
+    return partial(acting_as, record.uid, record.gid, groups=dotlock_groups(settings), uid_min=uid_min)
+
+
 def stage_of(location: MailboxLocation, settings: SpoolSettings) -> Stage:
     """Return the stage of a mailbox; touches no file yet."""
     match location.kind:
@@ -83,20 +98,21 @@ def stage_of(location: MailboxLocation, settings: SpoolSettings) -> Stage:
 class Carrier:
     """Carries from one source into one mailbox.
 
-    What is done in the mailbox is done with its owner's rights, the rest with ours.
-
     Args:
         source: where the messages are.
         location: the mailbox.
         settings: of the spool.
         journal: where to remember what is under way; for this source alone, and out of others' reach.
+        rights: those for working in the mailbox; for the rest, ours are right.
     """
 
-    def __init__(self, source: Source, location: MailboxLocation, settings: SpoolSettings, journal: Path) -> None:
+    def __init__(
+        self, source: Source, location: MailboxLocation, settings: SpoolSettings, journal: Path, rights: Rights
+    ) -> None:
         self._source = source
-        self._location = location
         self._stage = stage_of(location, settings)
         self._journal = journal
+        self._rights = rights
 
     def carry(self) -> int:
         """Carry all there is, and what comes meanwhile.
@@ -136,7 +152,7 @@ class Carrier:
         return len(carrying.staged)
 
     def _carry(self, found: Found) -> int:
-        with acting_as_owner(self._location):
+        with self._rights():
             self._stage.clear()
             staged = self._stage.write(found.messages)
         carrying = Carrying(staged, found.taken)
@@ -149,7 +165,7 @@ class Carrier:
         return len(staged)
 
     def _complete(self, carrying: Carrying, source: OpenSource) -> None:
-        with acting_as_owner(self._location):
+        with self._rights():
             self._stage.publish(carrying.staged)
         source.remove(carrying.taken)
         remove_carrying(self._journal)

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Final
 
 from spool.carrying.flags import Flags
-from spool.carrying.from_lines import date_in, usable_from_line
+from spool.carrying.from_lines import usable_from_line
 from spool.carrying.message import CarriedMessage
 from spool.errors import MailboxChangedError
 from spool.mbox.blocks import BlockReader, read_at
+from spool.mbox.dates import date_of
 from spool.mbox.headers import HEAD_OCTETS
 from spool.mbox.scan import Record, scan, sound_end
 from spool.mbox.view import Measure, MessageView, measure
@@ -78,7 +79,7 @@ def messages_of(
     for found in records_of(descriptor, first=first, unquote=unquote, keep_alive=keep_alive):
         record, key = found.record, found.measure.key
         from_line = read_at(descriptor, record.start, record.content - record.start)
-        date = date_in(from_line)
+        date = date_of(from_line)
         # One without a date is as old as the one before it.
         seconds = seconds if date is None else date
         head = read_at(descriptor, record.content, min(HEAD_OCTETS, record.end - record.content))

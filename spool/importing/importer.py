@@ -17,11 +17,14 @@ from spool.settings import SpoolSettings
 from spool.site import Site
 
 
-def import_spool(site: Site, settings: SpoolSettings, options: ImportOptions, progress: Progress) -> Imported:
+def import_spool(
+    site: Site, settings: SpoolSettings, options: ImportOptions, progress: Progress, *, uid_min: int
+) -> Imported:
     """Carry the mail of an old spool into the homes of its users.
 
     Mailboxes and old mboxes are in use meanwhile. It can be stopped at any moment and run again: no message is lost,
-    and none is there twice. Mail that comes to the old spool later is carried by the next run.
+    and none is there twice. Mail that comes to the old spool later is carried by the next run. Nobody whose uid is
+    below ``uid_min`` gets anything.
 
     Raises:
         MaintenanceBusyError: another operation works on the site.
@@ -36,7 +39,7 @@ def import_spool(site: Site, settings: SpoolSettings, options: ImportOptions, pr
         belongs = _membership(site, options)
         mail = [one for one in old.mail if belongs(one.user)]
         imported = [
-            UserImport(one, directory.user(one.user), settings, options, journals).run()
+            UserImport(one, directory.user(one.user), settings, options, journals, uid_min=uid_min).run()
             for one in counted(mail, progress, "mailboxes", len(mail))
         ]
     return Imported(tuple(imported), tuple(old.unknown))

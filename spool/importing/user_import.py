@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from spool.assign import AssignRecord
-from spool.carrying.carry import Carrier, Source
+from spool.carrying.carry import Carrier, Source, owner_rights
 from spool.carrying.journals import UserJournals
 from spool.carrying.mbox_source import MboxPlace, MboxSource
 from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
@@ -36,16 +36,25 @@ class UserImport:
         settings: of the spool.
         options: what shall be done.
         maintenance: the directory of ``spool.maintenance``, whose lock is held.
+        uid_min: nobody below gets anything.
     """
 
     def __init__(
-        self, mail: OldMail, record: AssignRecord, settings: SpoolSettings, options: ImportOptions, maintenance: Path
+        self,
+        mail: OldMail,
+        record: AssignRecord,
+        settings: SpoolSettings,
+        options: ImportOptions,
+        maintenance: Path,
+        *,
+        uid_min: int,
     ) -> None:
         self._mail = mail
         self._record = record
         self._settings = settings
         self._options = options
         self._journals = UserJournals(maintenance, mail.user)
+        self._rights = owner_rights(record, settings, uid_min=uid_min)
         self._carried = 0
 
     def run(self) -> UserImported:
@@ -101,7 +110,8 @@ class UserImport:
         if self._options.emptied is Emptied.LINK:
             if location.kind is not MailboxKind.MBOX:
                 raise MailboxUnavailableError(f"{self._mail.mbox}: a link to {location.path} would lead to a Maildir")
-            make_mailbox(location)
+            with self._rights():
+                make_mailbox(location)
             link_to = location.path
         if put_aside(mbox, link_to=link_to):
             self._sweep(aside_of(self._mail.mbox), location)
@@ -116,7 +126,8 @@ class UserImport:
             source.close()
 
     def _carry(self, source: Source, path: Path, location: MailboxLocation) -> None:
-        self._carried += Carrier(source, location, self._settings, self._journals.carrying(path)).carry()
+        journal = self._journals.carrying(path)
+        self._carried += Carrier(source, location, self._settings, journal, self._rights).carry()
 
     def _place(self, make: _MakePlace, path: Path) -> MboxPlace:
         return make(path, self._mail.user, self._record, self._settings, self._journals)
