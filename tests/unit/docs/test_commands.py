@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.unit.docs.pages import CHECKOUT, PAGES, blocks, name_of
-from tools import mailspool, spool_assign, spool_deliver
+from tools import mailspool, spool_assign, spool_check, spool_deliver
 
 PARSERS = {
     "mailspool": mailspool._parser(),
     "spool-assign": spool_assign._parser(),
+    "spool-check": spool_check._parser(),
     "spool-deliver": spool_deliver._parser(spool_deliver.EXIT_CODES["qmail"]),
 }
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
-    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-deliver )[^|&;#>`]*)"
+    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver )[^|&;#>`]*)"
 )
 
 

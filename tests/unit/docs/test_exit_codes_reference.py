@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from spool import errors
 from tests.unit.docs.pages import CHECKOUT, section, table_rows
-from tools import command, spool_assign
+from tools import command, operation, spool_assign
 from tools.spool_deliver import EXIT_CODES
 
 PAGE = CHECKOUT / "docs/reference/exit-codes.md"
@@ -19,6 +19,15 @@ def test_the_statuses_of_spool_deliver_are_those_it_uses() -> None:
 def test_the_statuses_of_the_other_programs_are_those_they_use() -> None:
     listed = [row[0] for row in table_rows(section(PAGE, "## `mailspool`, `spool-assign`"))]
     statuses = (command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE, spool_assign.EXIT_NOT_ASSIGNED)
+    assert listed == [str(status) for status in statuses]
+
+
+def test_the_statuses_of_spool_check_are_those_it_uses() -> None:
+    listed = [row[0] for row in table_rows(section(PAGE, "## `spool-check`"))]
+    statuses = (
+        *(command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE),
+        *(operation.EXIT_MENDED, operation.EXIT_NEEDS_PERSON, operation.EXIT_BUSY),
+    )
     assert listed == [str(status) for status in statuses]
 
 
