@@ -22,7 +22,8 @@ PARSERS = {
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
-    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver )[^|&;#>`]*)"
+    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver )"
+    r"[^|&;#>`]*)"
 )
 
 
