@@ -118,7 +118,7 @@ class Mender:
                 )
             )
             # Somebody may have put another in its place: moved away first, looked at, and put back then.
-            aside = f".{place.name[:200]}.{secrets.token_hex(8)}.new"
+            aside = leftover_name(place.name)
             if not _moved_away(change, (place.name, parent), (aside, parent)):
                 return False
             durable.remove(aside, dir_fd=parent)
@@ -174,6 +174,11 @@ class Mender:
         self._record.add(Compiled(change.text, change.compiled, kept))
         publish_assign(lines, change.compiled)
         return True
+
+
+def leftover_name(name: str) -> str:
+    """Name a file or link that is to be there for a moment only, so that one left by a crash is known for what it is."""
+    return f".{name[:200]}.{secrets.token_hex(8)}.new"
 
 
 def attribute(change: SetOwner | SetMode, status: os.stat_result) -> int | tuple[int, int]:

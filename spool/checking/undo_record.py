@@ -96,8 +96,7 @@ class UndoRecord:
         """
         with durable.storage_errors(self.path):
             if self._descriptor is None:
-                durable.create_file(self.path, [_line(_HEAD)])
-                durable.sync_directory(self.path.parent)
+                durable.replace_file(self.path, [_line(_HEAD)])
                 self._descriptor = durable.open_for_append(self.path)
             durable.write_all(self._descriptor, _line(_plain(entry)))
             durable.sync_file(self._descriptor)

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from spool import durable
 from spool.checking.changes import Identity, MakeDirectory, PutLink, SetMode, SetOwner
-from spool.checking.mending import attribute, link_target, put_link, set_attribute
+from spool.checking.mending import attribute, leftover_name, link_target, put_link, set_attribute
 from spool.checking.places import LOOK, Place, status_of, through
 from spool.checking.session_locks import concerns_sessions, sessions_locked
 from spool.checking.undo_record import Compiled, Entry, Moved, Removed, read_record
@@ -197,12 +197,17 @@ def _put_again(entry: Removed) -> Undone:
     with entry.place.opened_parent() as parent:
         if (present := status_of(name, parent)) is not None:
             return Undone.AS_BEFORE if present.st_mtime_ns == entry.modified_ns else Undone.CHANGED
+        # Whole at once: a lock that looks new for a moment would be one.
+        building = leftover_name(name)
         if entry.target is not None:
-            durable.create_symlink(name, entry.target, dir_fd=parent)
+            durable.create_symlink(building, entry.target, dir_fd=parent)
         else:
             owner = entry.owner if os.geteuid() == 0 else None
-            durable.create_file(name, [entry.content or b""], mode=entry.mode, owner=owner, dir_fd=parent)
-        durable.set_modification_time(name, entry.modified_ns, dir_fd=parent)
+            durable.create_file(building, [entry.content or b""], mode=entry.mode, owner=owner, dir_fd=parent)
+        durable.set_modification_time(building, entry.modified_ns, dir_fd=parent)
+        with contextlib.suppress(FileExistsError):
+            durable.link(building, name, source_dir_fd=parent, target_dir_fd=parent)
+        durable.remove(building, dir_fd=parent)
         durable.sync_directory(through(parent))
     return Undone.UNDONE
 
