@@ -11,7 +11,7 @@ import enum
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -103,19 +103,19 @@ class MessageDirectories:
         Files whose names begin with a dot are nobody's mail, and so is what is no regular file. A message that moves
         from ``new`` to ``cur`` meanwhile is found there, because ``cur`` is read last and decides.
         """
-        found = Found({}, [])
-        places, second_places = found
+        names = {part: self._names(part) for part in Part}
+        places: dict[str, Place] = {}
         for part in Part:
             place_at = _PlacesIn(part)
-            with os.scandir(self._descriptor(part)) as entries:
-                names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-            for name in names:
-                if name[0] != ".":
-                    base, info = split_name(name)
-                    if base in places:
-                        second_places.append((base, places[base]))
-                    places[base] = place_at[info]
-        return found
+            places.update({base: place_at[info] for base, info in map(split_name, names[part])})
+        # Looking for each base before it is put in would cost a tenth of all.
+        unique = len(places) == sum(map(len, names.values()))
+        return Found(places, [] if unique else list(_second_places(names, places)))
+
+    def _names(self, part: Part) -> list[str]:
+        with os.scandir(self._descriptor(part)) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        return [name for name in names if name[0] != "."]
 
     def stamp(self, part: Part) -> Stamp:
         """Take the stamp of one of the directories."""
@@ -179,6 +179,13 @@ class MessageDirectories:
         if part not in self._descriptors:
             raise MailboxUnavailableError(f"{self._maildir}: closed already")
         return self._descriptors[part]
+
+
+def _second_places(names: Mapping[Part, Sequence[str]], places: Mapping[str, Place]) -> Iterator[tuple[str, Place]]:
+    for part in Part:
+        for base, info in map(split_name, names[part]):
+            if (place := Place(part, info)) != places[base]:
+                yield base, place
 
 
 def read_pieces(descriptor: int) -> Iterator[bytes]:

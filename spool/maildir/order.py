@@ -11,12 +11,14 @@ tuple of numbers for each of 100,000 names it would take three times as long.)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from itertools import pairwise
+from collections.abc import Callable, Collection, Sequence
+from itertools import compress, count, islice
+from operator import eq
 from typing import Final
 
 _SECONDS_OCTETS: Final = 11  # ten digits and a dot
-_SORTED_AS_TEXT: Final = re.compile(r"[0-9]{10}\.").match
+_SECONDS: Final = re.compile(r"[0-9]{10}\.")
+_ALL_SECONDS: Final = re.compile(rf"(?:{_SECONDS.pattern})*")
 _TIME: Final = re.compile(r"([0-9]{1,10})\.(?:[^.:,M]*M([0-9]{1,6})(?![0-9]))?")
 
 
@@ -28,16 +30,20 @@ def in_order(bases: Collection[str], mtime_ns: Callable[[str], int | None]) -> l
         mtime_ns: the time of the file of a message whose name has none, in nanoseconds since 1970; None if it is gone,
             which leaves the message out.
     """
-    keys = [base for base in bases if _SORTED_AS_TEXT(base)]
-    stand_ins: dict[str, str] = {}
-    if len(keys) < len(bases):
-        for base in bases:
-            if not _SORTED_AS_TEXT(base) and (key := _stand_in(base, mtime_ns)) is not None:
-                stand_ins[key] = base
-        keys += stand_ins
-    keys.sort()
-    _sort_seconds(keys)
-    return [stand_ins.get(key, key) for key in keys] if stand_ins else keys
+    keys = sorted(bases)
+    seconds = _seconds(keys)
+    text = "".join(seconds)
+    if len(text) == _SECONDS_OCTETS * len(keys) and _ALL_SECONDS.fullmatch(text):
+        _sort_within_seconds(keys, seconds)
+        return keys
+    by_key = {}
+    for base in keys:
+        key = base if _SECONDS.match(base) else _stand_in(base, mtime_ns)
+        if key is not None:
+            by_key[key] = base
+    keys = sorted(by_key)
+    _sort_within_seconds(keys, _seconds(keys))
+    return [by_key[key] for key in keys]
 
 
 def _stand_in(base: str, mtime_ns: Callable[[str], int | None]) -> str | None:
@@ -50,14 +56,19 @@ def _stand_in(base: str, mtime_ns: Callable[[str], int | None]) -> str | None:
     return f"{min(seconds, 9_999_999_999):010}.M{microseconds}.{base}"
 
 
-def _sort_seconds(keys: list[str]) -> None:
+def _seconds(keys: list[str]) -> list[str]:
+    return [key[:_SECONDS_OCTETS] for key in keys]
+
+
+def _sort_within_seconds(keys: list[str], seconds: Sequence[str]) -> None:
     """Sort messages of one second by their microseconds; those of different seconds are in order."""
-    seconds = [key[:_SECONDS_OCTETS] for key in keys]
-    start = 0
-    for end in [index for index, (one, other) in enumerate(pairwise(seconds), 1) if one != other] + [len(keys)]:
-        if end - start > 1:
+    start = end = 0
+    for index in compress(count(1), map(eq, seconds, islice(seconds, 1, None))):  # those of the second before
+        if index != end:
+            start = index - 1
+        end = index + 1
+        if end == len(keys) or seconds[end] != seconds[start]:
             keys[start:end] = sorted(keys[start:end], key=_microseconds)  # stable: by the name where they are equal
-        start = end
 
 
 def _microseconds(key: str) -> int:

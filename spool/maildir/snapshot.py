@@ -147,7 +147,7 @@ def _read(
         bases = [base for base, size in zip(bases, sizes, strict=True) if size]
         keys = keys_of_names(bases)
     index.save(keys)
-    places = [found.places[base] for base in bases]
+    places = list(map(found.places.__getitem__, bases))
     return MaildirSnapshot(
         stamps=stamps,
         bases=bases,

@@ -60,6 +60,11 @@ def test_a_time_too_far_ahead_for_ten_digits_is_the_latest_there_is() -> None:
     assert in_order(names, names.get) == ["99999999999.x", "x"]
 
 
+def test_short_names_that_make_seconds_together_are_not_taken_for_them() -> None:
+    names = {"12345": 1_700_000_000 * 10**9, "67890.": 0, "1732424000.x": 0}
+    assert in_order(names, names.get) == ["67890.", "12345", "1732424000.x"]
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_few_names_are_in_order(count: int) -> None:
     assert in_order(["1732424000.x"] * count, no_file) == ["1732424000.x"] * count
