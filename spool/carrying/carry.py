@@ -128,11 +128,11 @@ class Carrier:
         """
         carried = self.finish()
         for _ in range(ROUNDS_MAX):
-            with self._source.locked() as source:
-                found = source.find()
-            if not found.taken:
-                return carried
             try:
+                with self._source.locked() as source:
+                    found = source.find()
+                if not found.taken:
+                    return carried
                 carried += self._carry(found)
             except MailboxChangedError:
                 continue

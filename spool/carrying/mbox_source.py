@@ -119,18 +119,21 @@ class OpenMbox:
     def records(self) -> Sequence[FoundRecord]:
         """Find the messages, and where they lie."""
         place, mbox = self._place, self._mbox
-        found = records_of(mbox.descriptor, first=place.first, unquote=place.unquote, keep_alive=mbox.keep_alive)
-        return list(found)
+        with storage_errors(place.path):
+            return list(
+                records_of(mbox.descriptor, first=place.first, unquote=place.unquote, keep_alive=mbox.keep_alive)
+            )
 
     def find(self) -> Found:
         """Say what it holds (``spool.carrying.carry.OpenSource.find``)."""
         place, mbox = self._place, self._mbox
-        messages = list(
-            messages_of(self.descriptor, first=place.first, unquote=place.unquote, keep_alive=mbox.keep_alive)
-        )
-        if place.find_ids is not None:
-            ids = place.find_ids(mbox)
-            messages = [replace(message, unique_id=id_) for message, id_ in zip(messages, ids, strict=True)]
+        with storage_errors(place.path):
+            messages = list(
+                messages_of(self.descriptor, first=place.first, unquote=place.unquote, keep_alive=mbox.keep_alive)
+            )
+            if place.find_ids is not None:
+                ids = place.find_ids(mbox)
+                messages = [replace(message, unique_id=id_) for message, id_ in zip(messages, ids, strict=True)]
         return Found(messages, [message.identity for message in messages])
 
     def remove(self, taken: Sequence[str]) -> None:
@@ -147,8 +150,10 @@ class OpenMbox:
             elif first is not None:
                 kept.append((found.record.start, found.record.stop))
         if first is not None:
-            rest = (end, os.fstat(self._mbox.descriptor).st_size)
-            keep_only(self._mbox, self._place.journal, [*kept, *([rest] if rest[0] < rest[1] else [])], first=first)
+            with storage_errors(self._place.path):
+                size = os.fstat(self._mbox.descriptor).st_size
+                rest = [(end, size)] if end < size else []
+                keep_only(self._mbox, self._place.journal, [*kept, *rest], first=first)
 
 
 def check_alone(status: os.stat_result, path: Path) -> None:

@@ -12,6 +12,7 @@ from spool.assign import AssignRecord
 from spool.carrying.carry import Carrier, Source, owner_rights
 from spool.carrying.journals import UserJournals
 from spool.carrying.mbox_source import MboxPlace, MboxSource
+from spool.durable import storage_errors
 from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
 from spool.foreign_ids.old_mailbox import IdFinder, of_mbox
 from spool.homes import locate_mailbox, make_mailbox
@@ -61,11 +62,12 @@ class UserImport:
         """Import it, or count it in a dry run, and say how it went: trouble of one user is not the others'."""
         outcome, detail = Outcome.DONE, None
         try:
-            if self._options.dry_run:
-                self._carried = self._count()
-            else:
-                self._journals.make()
-                self._import()
+            with storage_errors(self._mail.mbox):
+                if self._options.dry_run:
+                    self._carried = self._count()
+                else:
+                    self._journals.make()
+                    self._import()
         except MailboxBusyError as error:
             outcome, detail = Outcome.BUSY, str(error)
         except SpoolError as error:

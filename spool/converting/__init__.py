@@ -1,0 +1,1 @@
+"""Converting mailboxes between Maildir and mbox, while mail arrives in them."""
