@@ -12,21 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import pwd
 import shutil
 import statistics
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.servers import Server, dovecot_server, machine, make_account, our_server, owner, start, stop
+
 HERE = Path(__file__).parent
-CGROUP = Path("/sys/fs/cgroup/cpuacct/bench")
-ACCOUNT = "vmailb"
-OUR_PORT = 11110
-PEER_PORT = 11010
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,12 @@ ROWS = {
         10,
         ("-s", "poll", "-c", "8", "-n", "200"),
     ),
+    "poll10000": Row(
+        "poll10000",
+        ("--users", "2", "--messages", "10000", "--big-every", "0"),
+        2,
+        ("-s", "poll", "-c", "2", "-n", "60"),
+    ),
     "login20": Row("login20", ("--users", "100", "--messages", "20"), 100, ("-s", "login", "-c", "16", "-n", "1500")),
     "fetch100": Row(
         "fetch100", ("--users", "10", "--messages", "100", "--size", "5000"), 10, ("-s", "fetch", "-c", "4", "-n", "40")
@@ -58,22 +59,6 @@ ROWS = {
 }
 
 
-@dataclass
-class Server:
-    """A server that can be started and stopped, and the cgroup its CPU is counted in."""
-
-    name: str
-    port: int
-    start: tuple[str, ...]
-    stop: tuple[str, ...] | None
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
-
-    @property
-    def cgroup(self) -> Path:
-        return CGROUP / self.name
-
-
 def main() -> int:
     options = _options()
     work = Path(options.work).absolute()
@@ -81,25 +66,28 @@ def main() -> int:
     root = os.geteuid() == 0
     with_peer = root and shutil.which("dovecot") is not None
     if root:
-        _account()
+        make_account()
     popload = _build(work)
-    report: dict[str, object] = {"machine": _machine(), "rows": {}}
+    report: dict[str, object] = {"machine": machine(), "rows": {}}
     for name in options.rows.split(","):
         row = ROWS[name]
         mbox = name.startswith("mbox")
         data = _mail(work, row, mbox=mbox)
-        servers = [_ours(work, data, row, mbox=mbox, cache=cache) for cache in options.ours.split(",")]
+        servers = [
+            our_server(work, data, row.name, users=row.users, mbox=mbox, cache=cache)
+            for cache in options.ours.split(",")
+        ]
         if with_peer:
-            servers += [_dovecot(work, data, row, mode, mbox=mbox) for mode in ("default", "tuned")]
+            servers += [dovecot_server(work, data, mode, users=row.users, mbox=mbox) for mode in ("default", "tuned")]
         results: dict[str, list[dict[str, float]]] = {server.name: [] for server in servers}
         for repetition in range(options.repetitions + 1):
             for server in servers:
-                _start(server, root=root)
+                start(server, root=root)
                 try:
                     _load(popload, server, row, warm=True, root=root)
                     run = _load(popload, server, row, warm=False, root=root)
                 finally:
-                    _stop(server)
+                    stop(server)
                 if repetition:
                     results[server.name].append(run)
         _print(row, results, with_peer=with_peer)
@@ -121,51 +109,10 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _account() -> None:
-    try:
-        pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", ACCOUNT], check=True)
-
-
 def _build(work: Path) -> Path:
     popload = work / "popload"
     subprocess.run(["gcc", "-O2", "-o", popload, HERE / "popload.c"], check=True)
     return popload
-
-
-def _machine() -> dict[str, str]:
-    model = next(
-        (
-            line.split(":", 1)[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        "?",
-    )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False
-    ).stdout.strip()
-    peer = (
-        subprocess.run(["dovecot", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-        if shutil.which("dovecot")
-        else "none"
-    )
-    return {
-        "cpu": f"{os.cpu_count()} x {model}",
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "dovecot": peer,
-        "commit": commit,
-        "date": time.strftime("%Y-%m-%d"),
-    }
-
-
-def _owner() -> tuple[int, int]:
-    if os.geteuid():
-        return os.geteuid(), os.getegid()
-    entry = pwd.getpwnam(ACCOUNT)
-    return entry.pw_uid, entry.pw_gid
 
 
 def _mail(work: Path, row: Row, *, mbox: bool) -> Path:
@@ -175,88 +122,14 @@ def _mail(work: Path, row: Row, *, mbox: bool) -> Path:
     if not data.exists():
         partial = data.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        owner = ":".join(map(str, _owner()))
+        account = ":".join(map(str, owner()))
         subprocess.run(
-            [sys.executable, HERE / "genmail.py", kind, "--out", partial, *row.mail, "--owner", owner],
+            [sys.executable, HERE / "genmail.py", kind, "--out", partial, *row.mail, "--owner", account],
             check=True,
             stdout=subprocess.DEVNULL,
         )
         partial.rename(data)
     return data
-
-
-def _ours(work: Path, data: Path, row: Row, *, mbox: bool, cache: str) -> Server:
-    """Make a site over the mail the way an operator imports one: by its control files."""
-    name = f"ours-{cache}"
-    site = work / "sites" / f"{name}-{row.name}"
-    shutil.rmtree(site, ignore_errors=True)
-    site.parent.mkdir(parents=True, exist_ok=True)
-    uid, gid = _owner()
-    scheme = "PLAIN" if cache == "plain" else "ARGON2ID"
-    who = ["--user", ACCOUNT] if os.geteuid() == 0 else []
-    template = "{home}/mbox" if mbox else "{home}/Maildir/"
-    subprocess.run(
-        [_program("mailspool"), "init", site, "--spool-root", data, *who, "--listen", f"pop3=127.0.0.1:{OUR_PORT}",
-         "--set", f"auth.schemes={scheme}", "--set", "auth.cleartext=always", "--set", f"spool.maildrop={template}",
-         "--set", "limits.connections_per_address=100000"],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    users = [f"user{number:05d}" for number in range(row.users)]
-    lines = [f"={user}:{user}:{uid}:{gid}:{data / user}:::" for user in users]
-    (site / "control" / "assign").write_text("\n".join([*lines, ".", ""]))
-    subprocess.run([_program("spool-assign"), "compile", "--site", site], check=True, stdout=subprocess.DEVNULL)
-    from accounts.schemes.verifiers import make_verifier
-
-    verifier = make_verifier(scheme, b"secret")
-    passwd = site / "control" / "passwd"
-    status = passwd.stat()
-    passwd.write_text("".join(f"{user}:{verifier}\n" for user in users))
-    os.chown(passwd, status.st_uid, status.st_gid)
-    return Server(
-        name, OUR_PORT, (_program("mailspool"), "serve", "--site", str(site), "--set", "log.level=warn"), None
-    )
-
-
-def _dovecot(work: Path, data: Path, row: Row, mode: str, *, mbox: bool) -> Server:
-    kind = "mbox" if mbox else "maildir"
-    script = str(HERE / "peers" / "dovecot.sh")
-    environment = {
-        "W": str(work),
-        "DATA": str(data),
-        "NUSERS": str(row.users),
-        "MODE": mode,
-        "FORMAT": kind,
-        "PORT": str(PEER_PORT),
-        "LMTP_PORT": "11025",
-    }
-    return Server(f"dovecot-{mode}-{kind}", PEER_PORT, (script, "start"), (script, "stop"), environment)
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
-
-
-def _start(server: Server, *, root: bool) -> None:
-    if server.stop is not None:
-        subprocess.run(server.start, check=True, env={**os.environ, **server.environment}, stdout=subprocess.DEVNULL)
-        return
-    command = server.start
-    if root:
-        server.cgroup.mkdir(parents=True, exist_ok=True)
-        command = ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(server.cgroup), *command)
-    server.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.process.stdout is not None
-    line = server.process.stdout.readline()
-    if not line.startswith("ready"):
-        raise SystemExit(f"{server.name}: did not start: {line!r}")
-
-
-def _stop(server: Server) -> None:
-    if server.stop is not None:
-        subprocess.run(server.stop, check=True, env={**os.environ, **server.environment}, stdout=subprocess.DEVNULL)
-    elif server.process is not None:
-        server.process.terminate()
-        server.process.wait(timeout=60)
 
 
 def _load(popload: Path, server: Server, row: Row, *, warm: bool, root: bool) -> dict[str, float]:
