@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from spool import octet_columns
-from spool.assign import AssignRecord, exact_key, format_line, parse_line, wildcard_key
+from spool.assign import AssignRecord, format_line, parse_line
 from spool.errors import SettingsError
 from spool.names import UserName
 from spool.octet_columns import are_ids, are_paths, pieces_of
@@ -26,7 +26,6 @@ PIECE_OCTETS: Final = 1 << 20
 """What is cut into columns at once: some 7,000 users, a few MB as objects. Larger pieces are no faster."""
 
 _BEGINNINGS: Final = frozenset({b"=", b"+"})
-_EXACT: Final = ord("=")
 _WIDTH: Final = 8  # seven fields, and the nothing behind the last colon
 _first_octet: Final = itemgetter(slice(1))
 
@@ -95,14 +94,6 @@ class AssignText:
     def count(self) -> int:
         """Return how many assignments there are."""
         return self.text.count(b"\n", 0, self.end)
-
-    def records(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield key and data of every assignment for the database, in order."""
-        for piece in self.pieces():
-            for line in piece.replace(b":", b"\0").split(b"\n")[:-1]:
-                local, _, data = line.partition(b"\0")
-                name = local[1:]
-                yield exact_key(name) if local[0] == _EXACT else wildcard_key(name), data[:-1]
 
     def assigned(self, name: UserName) -> AssignRecord | None:
         """Return the record of the exact assignment of a name; of several the first counts."""

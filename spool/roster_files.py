@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from spool import durable
-from spool.assign import compile_records, publish_records
+from spool.assign import compile_plain, publish_plain
 from spool.assign_text import AssignText
 from spool.control_files import Locals, with_memberships
 from spool.errors import RosterError, SettingsError
@@ -51,7 +51,7 @@ class RosterFiles:
             SpoolError: something could not be written.
         """
         _replace(self._site.assign, changed.text)
-        publish_records(changed.records(), self._site.assign_compiled)
+        publish_plain(changed.pieces(), self._site.assign_compiled)
 
     def compile_if_stale(self, assigned: AssignText) -> None:
         """Finish a change that was stopped between the text and the database.
@@ -63,8 +63,8 @@ class RosterFiles:
             current = _read(self._site.assign_compiled)
         except SettingsError:
             current = b""
-        if current != b"".join(compile_records(assigned.records())):
-            publish_records(assigned.records(), self._site.assign_compiled)
+        if current != b"".join(compile_plain(assigned.pieces())):
+            publish_plain(assigned.pieces(), self._site.assign_compiled)
 
     def check_domains(self, domains: Iterable[DomainName]) -> None:
         """See that domains are local.
@@ -88,10 +88,11 @@ class RosterFiles:
         if new != old:
             _replace(self._site.domains, new)
 
-    def keep_last(self, memberships: Mapping[UserName, Iterable[DomainName]]) -> tuple[Path, ...]:
-        """Copy what will be replaced to ``control/assign.last`` and, if it will change, ``control/domains.last``.
+    def keep_last(self, changed: AssignText, memberships: Mapping[UserName, Iterable[DomainName]]) -> tuple[Path, ...]:
+        """Copy what a change will replace to ``control/assign.last`` and ``control/domains.last``.
 
-        Holds when it returns.
+        Holds when it returns. What will not change is not copied, so that a change that was stopped and is made again
+        does not take the place of what was there before it.
 
         Returns:
             The copies.
@@ -99,13 +100,14 @@ class RosterFiles:
         Raises:
             SpoolError: something could not be read or written.
         """
-        old, new = self._domains(memberships)
-        kept = {self._site.assign: _read(self._site.assign)}
-        if new != old:
-            kept[self._site.domains] = old
-        for path, text in kept.items():
-            _replace(last_of(path), text)
-        return tuple(map(last_of, kept))
+        texts = {
+            self._site.assign: (_read(self._site.assign), changed.text),
+            self._site.domains: self._domains(memberships),
+        }
+        replaced = {path: old for path, (old, new) in texts.items() if old != new}
+        for path, old in replaced.items():
+            _replace(last_of(path), old)
+        return tuple(map(last_of, replaced))
 
     def _domains(self, memberships: Mapping[UserName, Iterable[DomainName]]) -> tuple[bytes, bytes]:
         path = self._site.domains

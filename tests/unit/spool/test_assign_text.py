@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spool import assign_text
-from spool.assign import AssignRecord, compile_assign, compile_records, parse_assign
+from spool.assign import AssignRecord, compile_assign, compile_plain, parse_assign
 from spool.assign_text import AssignText, columns_of
 from spool.errors import SettingsError
 from spool.names import UserName
@@ -126,7 +126,7 @@ def both(text: bytes) -> object:
     found = parsed(text)
     lines = parse_assign(b"".join(found.pieces()) + b".", file=FILE)
     assert found.count() == len(lines)
-    assert b"".join(compile_records(found.records())) == compile_assign(lines)
+    assert b"".join(compile_plain(found.pieces())) == compile_assign(lines)
     return lines
 
 
