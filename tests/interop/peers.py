@@ -139,7 +139,9 @@ class DovecotPop3:
 
 
 @contextlib.contextmanager
-def dovecot_pop3(directory: Path, account: Account, location: str, password: str) -> Iterator[DovecotPop3]:
+def dovecot_pop3(
+    directory: Path, account: Account, location: str, password: str, *, settings_more: str = ""
+) -> Iterator[DovecotPop3]:
     """Run Dovecot's POP3 server; needs root. ``location`` is its ``mail_location``."""
     peer = DovecotPop3(directory / "homes", account, free_port())
     directory.mkdir()
@@ -155,6 +157,7 @@ def dovecot_pop3(directory: Path, account: Account, location: str, password: str
             gid=account.gid,
             password=password,
         )
+        + settings_more
     )
     with subprocess.Popen(
         ["dovecot", "-F", "-c", str(settings)],
