@@ -8,7 +8,8 @@ lose any, in any order.
 ``FileExistsError`` or a missing file means there. What a caller has no meaning for, it lets ``storage_errors`` turn
 into the ``SpoolError`` it is: once, around the whole operation.
 
-Every system call is made as ``os.<name>``, so that the crash tests can put a counting ``os`` in this module.
+Every system call is made as ``os.<name>`` or ``system_calls.<name>``, so that the crash tests can put counting ones in
+this module.
 """
 
 # pathlib makes its system calls where the crash tests would not count them:
@@ -25,6 +26,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from spool import system_calls
 from spool.errors import MailboxUnavailableError, StorageFullError
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -63,6 +65,19 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(path: Path) -> None:
+    """Make every change on the file system of a directory durable: of names, of directories, of octets.
+
+    Holds when it returns. One call costs about as much as ``sync_directory`` for one directory, and waits for what
+    other programs have written, too.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        system_calls.sync_file_system(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_directory(path: Path, *, mode: int = 0o700, owner: tuple[int, int] | None = None) -> None:
     """Make one directory with exactly this mode, whatever the umask, and with this ``(uid, gid)``.
 
@@ -75,6 +90,23 @@ def make_directory(path: Path, *, mode: int = 0o700, owner: tuple[int, int] | No
     os.mkdir(path, mode & 0o700)
     set_directory_attributes(path, mode=mode, owner=owner)
     sync_directory(path.parent)
+
+
+def create_directory(path: Path, *, mode: int, owner: tuple[int, int]) -> None:
+    """Make one directory with exactly this mode and with this ``(uid, gid)``; nothing is synced.
+
+    Holds from the caller's ``sync_file_system`` on. A crash before that may leave no directory, or one with a narrower
+    mode and our own uid.
+
+    Raises:
+        FileExistsError: the name is taken, by whatever.
+    """
+    os.mkdir(path, mode & 0o700)
+    descriptor = os.open(path, _DIRECTORY)
+    try:
+        _set_attributes(descriptor, mode, owner)
+    finally:
+        os.close(descriptor)
 
 
 def set_directory_attributes(path: Path, *, mode: int, owner: tuple[int, int] | None = None) -> None:
@@ -190,6 +222,12 @@ def make_symlink(path: Path, target: str) -> None:
     Holds when it returns. A crash before that leaves what was there or the new link, and may leave a link
     ``.NAME.RANDOM.new`` beside it.
     """
+    replace_symlink(path, target)
+    sync_directory(path.parent)
+
+
+def replace_symlink(path: Path, target: str) -> None:
+    """As ``make_symlink``, but it holds from the caller's sync of the directory on."""
     temporary = _temporary_name(path)
     os.symlink(target, temporary)
     try:
@@ -198,16 +236,19 @@ def make_symlink(path: Path, target: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_directory(path.parent)
 
 
-def create_symlink(name: str, target: str, *, dir_fd: int) -> None:
+def create_symlink(
+    name: Path | str, target: str, *, owner: tuple[int, int] | None = None, dir_fd: int | None = None
+) -> None:
     """Make a symbolic link that must not exist. Holds from the caller's sync of the directory on.
 
     Raises:
         FileExistsError: the name is taken, by whatever.
     """
     os.symlink(target, name, dir_fd=dir_fd)
+    if owner is not None:
+        os.chown(name, *owner, dir_fd=dir_fd, follow_symlinks=False)
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -224,6 +265,17 @@ def rename(
     os.rename(source, target, src_dir_fd=source_dir_fd, dst_dir_fd=target_dir_fd)
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Let two names of one file system, of whatever kind, change places: each is there at every moment.
+
+    Holds from the caller's sync of both directories on; a crash before that leaves all of it or nothing.
+
+    Raises:
+        OSError: with ``ENOSYS`` or ``EINVAL`` if the kernel or the file system cannot, ``EXDEV`` if these are two.
+    """
+    system_calls.exchange(one, other)
+
+
 def remove(path: Path | str, *, dir_fd: int | None = None) -> bool:
     """Remove a file's name. Holds from the caller's sync of the directory on.
 
@@ -237,7 +289,9 @@ def remove(path: Path | str, *, dir_fd: int | None = None) -> bool:
     return True
 
 
-def link(source: str, target: str, *, source_dir_fd: int, target_dir_fd: int) -> None:
+def link(
+    source: Path | str, target: Path | str, *, source_dir_fd: int | None = None, target_dir_fd: int | None = None
+) -> None:
     """Give a file, or a symbolic link itself, a second name, which must not exist.
 
     Holds from the caller's sync of the target's directory on.
@@ -277,9 +331,12 @@ def open_for_append(path: Path, *, create_mode: int | None = None) -> int:
     return _open_regular(path, os.O_WRONLY | os.O_APPEND, create_mode)
 
 
-def open_for_update(path: Path, *, create_mode: int | None = None) -> int:
-    """Open a regular file for reading and for writing anywhere; otherwise as ``open_for_append``."""
-    return _open_regular(path, os.O_RDWR, create_mode)
+def open_for_update(path: Path, *, create_mode: int | None = None, lasting: bool = True) -> int:
+    """Open a regular file for reading and for writing anywhere; otherwise as ``open_for_append``.
+
+    A file that is made and is not ``lasting`` has a name that a power cut may take away again.
+    """
+    return _open_regular(path, os.O_RDWR, create_mode, lasting=lasting)
 
 
 def change_attributes(descriptor: int, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
@@ -350,7 +407,7 @@ def sync_file(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def _open_regular(path: Path, flags: int, create_mode: int | None) -> int:
+def _open_regular(path: Path, flags: int, create_mode: int | None, *, lasting: bool = True) -> int:
     made = False
     try:
         descriptor = os.open(path, flags | _SAFELY)
@@ -360,7 +417,7 @@ def _open_regular(path: Path, flags: int, create_mode: int | None) -> int:
         descriptor = os.open(path, flags | os.O_CREAT | _SAFELY, create_mode)
         made = True
     try:
-        if made:
+        if made and lasting:
             sync_directory(path.parent)
         check_regular(descriptor, str(path))
     except BaseException:

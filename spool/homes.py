@@ -21,19 +21,22 @@ from spool import durable
 from spool.errors import HomeUnavailableError, MailboxUnavailableError, RosterError
 from spool.layouts import layout_named
 from spool.mailbox import MailboxKind, MailboxLocation
+from spool.moved_homes import home_behind
 from spool.names import UserName
 from spool.settings import MaildropTemplate, SpoolSettings
 
 STATE_DIRECTORY: Final = ".mailspool"
 MAILDIR_PARTS: Final = ("tmp", "new", "cur")
 _LOOK: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOKS: Final = 3
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
 def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: SpoolSettings) -> MailboxLocation:
     """Find a user's mailbox: the first template that exists, or the last one if it is an mbox.
 
-    Symbolic links are not followed, neither as the home nor in it.
+    Symbolic links are not followed, neither as the home nor in it; but for the one that stands where the home was
+    before it was moved (``spool.moved_homes``). Then the home in the answer is where it is now.
 
     Args:
         user: whose mailbox.
@@ -46,16 +49,16 @@ def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: 
         HomeUnavailableError: the home, or the directory of an mbox outside of it, is missing or not the user's.
         MailboxUnavailableError: something else stands where the mailbox should, or it cannot be looked at.
     """
-    with _opened_home(home, uid) as descriptor:
+    with _opened_home(home, uid, moved_below=settings.root) as (descriptor, place):
         for template in settings.templates:
-            location = _location(template, user, uid, gid, home, settings)
+            location = _location(template, user, uid, gid, place, settings)
             base = descriptor if template.in_home else None
-            mode = _mode(location.path.relative_to(home) if template.in_home else location.path, base)
+            mode = _mode(location.path.relative_to(place) if template.in_home else location.path, base)
             if mode is not None:
                 _check_kind(location, mode)
                 return replace(location, found=True)
         if location.kind is MailboxKind.MAILDIR:
-            raise MailboxUnavailableError(f"{home}: none of {', '.join(settings.maildrop)} is there")
+            raise MailboxUnavailableError(f"{place}: none of {', '.join(settings.maildrop)} is there")
         if not template.in_home and not location.path.parent.is_dir():
             raise HomeUnavailableError(f"{location.path.parent}: no such directory")
         return location
@@ -123,7 +126,7 @@ def make_mailbox(location: MailboxLocation) -> None:
     with contextlib.ExitStack() as stack, durable.storage_errors(location.path):
         parent = location.path.parent
         if location.home in location.path.parents:
-            directory = stack.enter_context(_opened_home(location.home, location.uid))
+            directory, _ = stack.enter_context(_opened_home(location.home, location.uid))
             for part in parent.relative_to(location.home).parts:
                 _make_directory(_through(directory) / part, 0o700, owner)
                 directory = _entered(stack, part, directory)
@@ -172,18 +175,31 @@ def _state_name(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _opened_home(home: Path, uid: int) -> Iterator[int]:
+def _opened_home(home: Path, uid: int, *, moved_below: Path | None = None) -> Iterator[tuple[int, Path]]:
+    """Open a home, or what it was moved to below a spool root, and say which of them it is."""
     try:
-        descriptor = os.open(home, _LOOK)
+        descriptor, home = _open_home(home, moved_below)
     except OSError as error:
         raise HomeUnavailableError(f"{home}: {error.strerror}") from error
     try:
         owner = os.fstat(descriptor).st_uid
         if owner != uid:
             raise HomeUnavailableError(f"{home}: expected owner {uid}, found {owner}")
-        yield descriptor
+        yield descriptor, home
     finally:
         os.close(descriptor)
+
+
+def _open_home(home: Path, root: Path | None) -> tuple[int, Path]:
+    if root is not None:
+        for _ in range(_LOOKS):
+            with contextlib.suppress(NotADirectoryError):  # as the kernel calls a link that is not to be followed
+                return os.open(home, _LOOK), home
+            # What is not behind the link either may be on its way back: then it is here again.
+            if (behind := home_behind(home, root)) is not None:
+                with contextlib.suppress(OSError):
+                    return os.open(behind, _LOOK), behind
+    return os.open(home, _LOOK), home
 
 
 def _mode(path: Path, base: int | None) -> int | None:

@@ -67,11 +67,15 @@ def unlock(descriptor: int, kind: LockKind = LockKind.FCNTL) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def open_locked(path: Path) -> int | None:
+def open_locked(path: Path, *, lasting: bool = True) -> int | None:
     """Open one of our own files for reading and writing, made if missing, under an exclusive ``fcntl`` lock.
 
     The file is still the one at ``path`` once the lock is held: a lock on a file that somebody removed or replaced in
     between would exclude nobody.
+
+    Args:
+        path: the file.
+        lasting: whether a file that is made must be there after a power cut, which costs a sync of its directory.
 
     Returns:
         The descriptor, whose closing releases the lock, or None if another open file holds it.
@@ -81,7 +85,7 @@ def open_locked(path: Path) -> int | None:
         MailboxUnavailableError: it cannot be locked.
     """
     for _ in range(_ATTEMPTS):
-        descriptor = durable.open_for_update(path, create_mode=0o600)
+        descriptor = durable.open_for_update(path, create_mode=0o600, lasting=lasting)
         try:
             locked = try_lock(descriptor)
             current = locked and _is_at(descriptor, path)

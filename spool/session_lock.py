@@ -36,7 +36,7 @@ class SessionLock:
         make_state_directory(location)
         path = state_file(location, ".lock")
         with storage_errors(path):
-            descriptor = open_locked(path)
+            descriptor = open_locked(path, lasting=False)
         if descriptor is None:
             raise MailboxBusyError(f"{path}: held by another session")
         self._descriptor: int | None = descriptor
