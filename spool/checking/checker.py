@@ -12,7 +12,6 @@ is no longer so by then is left.
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,25 +23,23 @@ from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
 from spool.checking import kinds
 from spool.checking.census import Census
-from spool.checking.changes import Change, CompileAssign
+from spool.checking.changes import CompileAssign
 from spool.checking.file_systems import check_file_systems
 from spool.checking.findings import Finding
 from spool.checking.homes import check_account, check_link, check_owner_and_mode, open_home
 from spool.checking.kinds import Severity
 from spool.checking.mailboxes import check_mailboxes
-from spool.checking.mboxes import check_lock_leftovers, check_mbox_directory
+from spool.checking.mboxes import check_home_leftovers, check_mbox_directory
 from spool.checking.mending import Mender
-from spool.checking.places import Place
+from spool.checking.repairing import Outcome, SessionGuard, Told, mended
 from spool.checking.roster_lock import roster_locked
-from spool.checking.session_locks import LOCK_SUFFIX, concerns_sessions, sessions_locked
 from spool.checking.site_files import check_compiled, check_domains, check_leftovers, check_secrets, check_writers
 from spool.checking.spool_root import check_root
 from spool.checking.state_files import check_state
 from spool.checking.undo_record import UndoRecord
 from spool.checking.view import Account, Home, View
-from spool.errors import DirectoryUnavailableError, MailboxBusyError, NoSuchUserError, SpoolError
+from spool.errors import DirectoryUnavailableError, NoSuchUserError, SpoolError
 from spool.file_systems import Mounts
-from spool.homes import STATE_DIRECTORY, possible_locations
 from spool.maintenance import maintenance
 from spool.names import UserName
 from spool.progress import NoProgress, Progress, counted
@@ -57,29 +54,10 @@ HOME_CHECKS: Final[Sequence[HomeCheck]] = (
     check_owner_and_mode,
     check_state,
     check_mailboxes,
-    check_lock_leftovers,
+    check_home_leftovers,
     check_link,
     check_account,
 )
-
-
-class Outcome(enum.Enum):
-    """What became of a finding."""
-
-    FOUND = "found"
-    MENDED = "mended"
-    GONE = "gone"
-    BUSY = "busy"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A finding, what became of it, and why it was not mended if that was tried."""
-
-    finding: Finding
-    outcome: Outcome
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +219,10 @@ class _Check:
         with contextlib.suppress(NoSuchUserError):
             record = self._view.directory.user(user)  # they may have been moved, or removed
             with contextlib.ExitStack() as locks:
-                guard = _SessionGuard(user, record, self._view.settings, locks)
+                guard = SessionGuard(user, record, self._view.settings, locks)
                 for finding in self._look(user, record, census):
                     if finding.key in first:
-                        self._note(_mended(self._mender, finding, guard))
+                        self._note(mended(self._mender, finding, guard))
 
     def _look(self, user: UserName, record: AssignRecord, census: Census, *, count: bool = False) -> Iterator[Finding]:
         yield from census.check_assignment(user, record)
@@ -260,65 +238,15 @@ class _Check:
             for check in (check_owner_and_mode,) if is_others else HOME_CHECKS:
                 try:
                     yield from check(home, self._view)
-                except OSError as error:
+                except (OSError, SpoolError) as error:
                     yield Finding(kinds.NOT_LOOKED_AT, home.path, str(error), user)
         finally:
             os.close(home.descriptor)
 
     def _take(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            self._note(_mended(self._mender, finding))
+            self._note(mended(self._mender, finding))
 
     def _note(self, told: Told) -> None:
         self.summary.add(told)
         self._tell(told)
-
-
-class _SessionGuard:
-    """Keeps sessions out of one home, from the first change in it on until the last."""
-
-    def __init__(
-        self, user: UserName, record: AssignRecord, settings: SpoolSettings, held: contextlib.ExitStack
-    ) -> None:
-        self._user = user
-        self._record = record
-        self._settings = settings
-        self._held = held
-        self._is_held = False
-
-    def hold(self) -> None:
-        """Take the session locks, unless they are held.
-
-        Raises:
-            MailboxBusyError: a session is open.
-            SpoolError: they cannot be taken.
-            OSError: they cannot be taken.
-        """
-        if self._is_held:
-            return
-        home = self._record.home
-        owner = (self._record.uid, self._record.gid)
-        locations = possible_locations(self._user, uid=owner[0], gid=owner[1], home=home, settings=self._settings)
-        read = next((location for location in locations if os.path.lexists(location.path)), locations[-1])
-        state = Place(home.parent, (home.name, STATE_DIRECTORY))
-        self._held.enter_context(sessions_locked(state, (f"{read.state_name}{LOCK_SUFFIX}",), owner))
-        self._is_held = True
-
-
-def _mended(mender: Mender | None, finding: Finding, guard: _SessionGuard | None = None) -> Told:
-    """Mend a finding, if that is wanted and can be done."""
-    if mender is None or not finding.changes:
-        return Told(finding, Outcome.FOUND)
-    try:
-        if guard is not None and any(map(_concerns_sessions, finding.changes)):
-            guard.hold()
-        made = [mender.make(change) for change in finding.changes]
-    except MailboxBusyError as error:
-        return Told(finding, Outcome.BUSY, str(error))
-    except (OSError, SpoolError) as error:
-        return Told(finding, Outcome.FAILED, str(error))
-    return Told(finding, Outcome.MENDED if any(made) else Outcome.GONE)
-
-
-def _concerns_sessions(change: Change) -> bool:
-    return not isinstance(change, CompileAssign) and concerns_sessions(change.place)

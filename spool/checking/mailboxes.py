@@ -85,7 +85,7 @@ def _count_messages(seen: Seen) -> int:
     for part in ("new", "cur"):
         place = seen.place.below(part)
         try:
-            with place.opened_parent() as parent:
+            with place.for_looking.opened_parent() as parent:
                 descriptor = os.open(part, DIRECTORY, dir_fd=parent)
         except OSError:
             continue

@@ -11,13 +11,12 @@ from typing import Final
 from spool.checking import kinds
 from spool.checking.changes import Keep, MakeDirectory
 from spool.checking.findings import Finding, mode_findings, owner_findings, set_aside
-from spool.checking.places import DIRECTORY, Place, names_in, status_of
+from spool.checking.places import DIRECTORY, Place, names_in, open_file, status_of
 from spool.checking.view import Home, Seen, View
 from spool.homes import MAILDIR_PARTS
 from spool.maildir.directories import TMP_SECONDS_MAX
 from spool.wire import WireCounter
 
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DISK_OCTETS: Final = re.compile(r".*,S=([0-9]{1,15})(?![^,])", re.DOTALL)
 _WIRE_OCTETS: Final = re.compile(r".*,W=([0-9]{1,15})(?![^,])", re.DOTALL)
 _PIECE_OCTETS: Final = 64 * 1024
@@ -148,7 +147,7 @@ def _check_sizes(home: Home, place: Place, descriptor: int, status: os.stat_resu
 
 def _wire_octets(name: str, directory: int) -> int:
     counter = WireCounter()
-    with os.fdopen(os.open(name, _READ, dir_fd=directory), "rb", buffering=0) as file:
+    with os.fdopen(open_file(name, directory), "rb", buffering=0) as file:
         while piece := file.read(_PIECE_OCTETS):
             counter.add(piece)
     return counter.octets
@@ -162,7 +161,7 @@ def _check_maildirsize(home: Home, place: Place, maildir: int) -> Iterator[Findi
         if not status.st_mode & 0o400:
             yield from mode_findings(place, status, home.user, needed=0o600)
             return
-        with os.fdopen(os.open(place.name, _READ, dir_fd=maildir), "rb") as file:
+        with os.fdopen(open_file(place.name, maildir), "rb") as file:
             data = file.read(_MAILDIRSIZE_OCTETS_MAX + 1)
         # What is too long, or ends with a torn line, the next writer makes anew.
         whole = data[: data.rfind(b"\n") + 1]

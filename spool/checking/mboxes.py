@@ -7,26 +7,19 @@ counts only in a file that nobody has written to for as long as a dot-lock may b
 from __future__ import annotations
 
 import os
-import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from spool.checking import kinds
 from spool.checking.changes import Keep
-from spool.checking.findings import Finding, mode_findings, owner_findings, set_aside
-from spool.checking.places import Place, names_in, status_of
+from spool.checking.findings import Finding, mode_findings, owner_findings
+from spool.checking.leftovers import is_leftover, leftover, stale_lock
+from spool.checking.places import Place, names_in, open_file, status_of
 from spool.checking.view import Home, Seen, View
 from spool.errors import MailboxUnavailableError
 from spool.mailbox import MailboxLocation
 from spool.mbox.blocks import BLOCK_OCTETS, BlockReader, read_at
 from spool.mbox.scan import first_start, sound_end
-
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LOCK_OCTETS_MAX: Final = 1024  # more is no lock but somebody's mail
-LOCK_LEFTOVER_NAME: Final = re.compile(r"\.lk[0-9a-f]{16}")
-"""What ``spool.mbox.dotlock`` calls a lock that it is about to take or to break."""
 
 
 def check_mbox(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
@@ -39,7 +32,7 @@ def check_mbox(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
         return
     try:
         with place.for_looking.opened_parent() as parent:
-            descriptor = os.open(place.name, _READ, dir_fd=parent)
+            descriptor = open_file(place.name, parent)
     except FileNotFoundError:
         return
     except PermissionError as error:
@@ -84,16 +77,14 @@ def check_mbox_locks(home: Home, location: MailboxLocation, view: View) -> Itera
     place = Place(mbox.base, (*mbox.parts[:-1], f"{mbox.name}.lock"), mbox.home_uid)
     status = home.look_at(place)
     if status is not None:
-        yield from stale_lock(place, status, view, home)
+        yield from stale_lock(place, status, view, home.user)
 
 
-def check_lock_leftovers(home: Home, view: View) -> Iterator[Finding]:
-    """Nothing that a program made to get a dot-lock was left in the home."""
+def check_home_leftovers(home: Home, view: View) -> Iterator[Finding]:
+    """Nothing was left in the home by whoever wanted a dot-lock, or was putting a file in its place."""
     for name in home.names:
-        if LOCK_LEFTOVER_NAME.fullmatch(name):
-            status = status_of(name, home.descriptor)
-            if status is not None:
-                yield from stale_lock(home.place(name), status, view, home)
+        if is_leftover(name) and (status := status_of(name, home.descriptor)) is not None:
+            yield from leftover(home.place(name), status, view, home.user, Keep.HOME)
 
 
 def check_mbox_directory(directory: Path, view: View) -> Iterator[Finding]:
@@ -104,18 +95,7 @@ def check_mbox_directory(directory: Path, view: View) -> Iterator[Finding]:
         return  # said with the users
     try:
         for name in names_in(descriptor):
-            if LOCK_LEFTOVER_NAME.fullmatch(name) and (status := status_of(name, descriptor)) is not None:
-                yield from stale_lock(Place(directory, (name,)), status, view, None)
+            if is_leftover(name) and (status := status_of(name, descriptor)) is not None:
+                yield from leftover(Place(directory, (name,)), status, view, None, Keep.RECORD)
     finally:
         os.close(descriptor)
-
-
-def stale_lock(place: Place, status: os.stat_result, view: View, home: Home | None) -> Iterator[Finding]:
-    """Say if a lock is stale; what is no lock, but a directory or somebody's mail, is none."""
-    is_lock = stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_size <= _LOCK_OCTETS_MAX)
-    if is_lock and view.is_older(status, view.settings.mbox_dotlock_stale_seconds):
-        seconds = int(view.now() - status.st_mtime)
-        user = None if home is None else home.user
-        yield Finding(
-            kinds.STALE_LOCK, place.path, f"{seconds} seconds old", user, set_aside(place, status, Keep.RECORD)
-        )

@@ -27,7 +27,7 @@ from spool.checking.changes import (
     SetOwner,
 )
 from spool.checking.findings import is_single
-from spool.checking.places import LOOK, Place, status_of, through
+from spool.checking.places import LOOK, Place, open_file, status_of, through
 from spool.checking.undo_record import Compiled, Moved, Removed, UndoRecord
 from spool.homes import STATE_DIRECTORY
 
@@ -177,7 +177,7 @@ class Mender:
 
 
 def leftover_name(name: str) -> str:
-    """Name a file or link that is to be there for a moment only, so that one left by a crash is known for what it is."""
+    """Name what is to be there for a moment only, so that one left by a crash is known for what it is."""
     return f".{name[:200]}.{secrets.token_hex(8)}.new"
 
 
@@ -247,7 +247,7 @@ def _make_kept_directory(kept: Place) -> None:
 
 
 def _small_content(name: str, directory: int) -> bytes:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = open_file(name, directory)
     try:
         durable.check_regular(descriptor, name)
         return os.read(descriptor, RECORDED_OCTETS_MAX)

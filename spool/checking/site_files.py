@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Final
 from spool.assign import compile_assign, read_assign
 from spool.checking import kinds
 from spool.checking.changes import CompileAssign, Keep
-from spool.checking.findings import Finding, mode_findings, set_aside
+from spool.checking.findings import Finding, mode_findings
+from spool.checking.leftovers import is_leftover, leftover
 from spool.checking.places import Place
-from spool.checking.state_files import LEFTOVER_NAME
-from spool.checking.view import LEFTOVER_SECONDS, View
+from spool.checking.view import View
 from spool.control_files import Locals, entries
 from spool.errors import DirectoryUnavailableError, MalformedNameError, NoSuchUserError, SettingsError
 from spool.names import DomainName, UserName
@@ -95,9 +96,7 @@ def check_leftovers(view: View) -> Iterator[Finding]:
         names = [path.name for path in view.site.control.iterdir()]
     except OSError:
         return
-    for name in names:
-        if LEFTOVER_NAME.fullmatch(name):
-            place = Place(view.site.control, (name,))
-            status = place.path.lstat()
-            if view.is_older(status, LEFTOVER_SECONDS):
-                yield Finding(kinds.LEFTOVER, place.path, changes=set_aside(place, status, Keep.SITE))
+    for name in filter(is_leftover, names):
+        place = Place(view.site.control, (name,))
+        with contextlib.suppress(FileNotFoundError):
+            yield from leftover(place, place.path.lstat(), view, None, Keep.SITE)

@@ -15,11 +15,10 @@ from spool.checking import kinds
 from spool.checking.census import Census
 from spool.checking.changes import Keep
 from spool.checking.findings import Finding, mode_findings, set_aside
-from spool.checking.mboxes import LOCK_LEFTOVER_NAME, stale_lock
+from spool.checking.leftovers import is_leftover, leftover
 from spool.checking.places import DIRECTORY, Place, names_in, status_of
 from spool.checking.roster_lock import roster_locked
-from spool.checking.state_files import LEFTOVER_NAME
-from spool.checking.view import LEFTOVER_SECONDS, View
+from spool.checking.view import View
 from spool.homes import STATE_DIRECTORY
 from spool.progress import Progress
 
@@ -78,8 +77,8 @@ class _Walk:
             yield from self._other_directory(place, descriptor, status, depth)
 
     def _link(self, place: Place, status: os.stat_result) -> Iterator[Finding]:
-        if LEFTOVER_NAME.fullmatch(place.name):
-            yield from self._leftover(place, status)
+        if is_leftover(place.name):
+            yield from leftover(place, status, self._view, None, Keep.RECORD)
             return
         target = os.path.normpath(place.base / place.path.readlink())
         if self._census.owner_of(target) is None:
@@ -90,16 +89,10 @@ class _Walk:
             )
 
     def _file(self, place: Place, status: os.stat_result) -> Iterator[Finding]:
-        if LEFTOVER_NAME.fullmatch(place.name):
-            yield from self._leftover(place, status)
-        elif LOCK_LEFTOVER_NAME.fullmatch(place.name):
-            yield from stale_lock(place, status, self._view, None)
+        if is_leftover(place.name):
+            yield from leftover(place, status, self._view, None, Keep.RECORD)
         elif not self._has_mailboxes:  # else it may be an mbox among the homes
             yield Finding(kinds.STRAY_FILE, place.path, stat.filemode(status.st_mode))
-
-    def _leftover(self, place: Place, status: os.stat_result) -> Iterator[Finding]:
-        if self._view.is_older(status, LEFTOVER_SECONDS):
-            yield Finding(kinds.LEFTOVER, place.path, changes=set_aside(place, status, Keep.RECORD))
 
     def _other_directory(self, place: Place, descriptor: int, status: os.stat_result, depth: int) -> Iterator[Finding]:
         try:

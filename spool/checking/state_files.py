@@ -13,8 +13,9 @@ from typing import BinaryIO, Final, TypeAlias
 from spool.checking import kinds
 from spool.checking.changes import Keep, MakeDirectory
 from spool.checking.findings import Finding, mode_findings, owner_findings, set_aside
-from spool.checking.places import DIRECTORY, Place, names_in, status_of
-from spool.checking.view import LEFTOVER_SECONDS, Home, View
+from spool.checking.leftovers import is_leftover, leftover
+from spool.checking.places import DIRECTORY, Place, names_in, open_file, status_of
+from spool.checking.view import Home, View
 from spool.homes import STATE_DIRECTORY
 from spool.mailbox import MailboxLocation
 from spool.mbox.journal import is_completable
@@ -22,10 +23,6 @@ from spool.mbox.locks import HeldMbox
 from spool.unique_id_book import UniqueIdBook
 from spool.unique_ids import FILE_OCTETS_MAX
 
-LEFTOVER_NAME: Final = re.compile(r"\..+\.[0-9a-f]{16}\.new")
-"""What ``spool.durable`` calls a file until it is whole."""
-
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE_OCTETS: Final = 1024 * 1024
 _SIZES: Final = re.compile(rb"(?:(?:[!-~]{1,70}(?: -?[0-9]{1,20})+ \.)?\n)*")  # spool.maildir.size_index
 
@@ -76,9 +73,8 @@ def _check_file(home: Home, view: View, directory: int, name: str) -> Iterator[F
     if status is None or stat.S_ISDIR(status.st_mode):
         return
     place = home.place(STATE_DIRECTORY, name)
-    if LEFTOVER_NAME.fullmatch(name):
-        if view.is_older(status, LEFTOVER_SECONDS):
-            yield Finding(kinds.LEFTOVER, place.path, user=home.user, changes=set_aside(place, status, Keep.HOME))
+    if is_leftover(name):
+        yield from leftover(place, status, view, home.user, Keep.HOME)
         return
     for location in home.locations:
         for suffix, check in _CHECKS.items():
@@ -102,7 +98,7 @@ def _check_own_file(
     yield from mode_findings(place, status, home.user, needed=0o600)
     if check is not None and status.st_mode & 0o400:
         try:
-            descriptor = os.open(place.name, _READ, dir_fd=directory)
+            descriptor = open_file(place.name, directory)
         except FileNotFoundError:
             return
         with os.fdopen(descriptor, "rb") as file:
@@ -139,7 +135,7 @@ def _check_journal(own: _OwnFile) -> Iterator[Finding]:
     mbox = own.home.place_of(own.location)
     try:
         with mbox.for_looking.opened_parent() as parent:
-            descriptor = os.open(mbox.name, _READ, dir_fd=parent)
+            descriptor = open_file(mbox.name, parent)
     except OSError as error:
         yield Finding(kinds.JOURNAL_FOREIGN, own.place.path, f"{mbox.path}: {error.strerror}", own.home.user)
         return

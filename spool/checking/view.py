@@ -17,9 +17,6 @@ from spool.names import UserName
 from spool.settings import SpoolSettings
 from spool.site import Site
 
-LEFTOVER_SECONDS: Final = 36 * 60 * 60
-"""The age from which a temporary file counts as left behind, as in a Maildir's ``tmp``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from spool.assign import publish_assign, read_assign
+from spool.names import UserName
 from tests.unit.spool.checking.made_site import GID, UID, MadeSite, age
 
 RANDOM: Final = "0123456789abcdef"
@@ -28,6 +29,14 @@ class Breakage:
     mended: bool = False
     deep: bool = False
     also: frozenset[str] = frozenset()
+
+
+def _in_turn(*steps: Callable[[MadeSite], object]) -> Callable[[MadeSite], None]:
+    def make(made: MadeSite) -> None:
+        for step in steps:
+            step(made)
+
+    return make
 
 
 def _maildir(made: MadeSite) -> Path:
@@ -95,7 +104,7 @@ def _replaced(path: Path) -> None:
 
 def _former_user(made: MadeSite) -> None:
     made.add("joe")
-    made.roster.remove_user(made.roster.describe(next(n for n, _ in made.roster.users() if n.text == "joe")).user)
+    made.roster.remove_user(UserName("joe"))
 
 
 def _wrong_size(made: MadeSite, old: str, new: str) -> None:
@@ -137,7 +146,9 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     "a home is missing": Breakage("home-missing", lambda made: made.home("ann").rename(made.directory / "elsewhere")),
     "a home is a file": Breakage(
         "home-strange",
-        lambda made: (made.home("ann").rename(made.directory / "elsewhere"), made.home("ann").touch()),
+        _in_turn(
+            lambda made: made.home("ann").rename(made.directory / "elsewhere"), lambda made: made.home("ann").touch()
+        ),
     ),
     "a home has two users": Breakage(
         "home-shared", lambda made: _assigned(made, "joe", made.home("ann")), also=_LAYOUT
@@ -172,12 +183,18 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     ),
     "a link to another home": Breakage(
         "home-link-elsewhere",
-        lambda made: ((made.directory / "links" / "ann").unlink(), (made.directory / "links" / "ann").symlink_to("/x")),
+        _in_turn(
+            lambda made: (made.directory / "links" / "ann").unlink(),
+            lambda made: (made.directory / "links" / "ann").symlink_to("/x"),
+        ),
         mended=True,
     ),
     "something in the link's place": Breakage(
         "home-link-taken",
-        lambda made: ((made.directory / "links" / "ann").unlink(), (made.directory / "links" / "ann").mkdir()),
+        _in_turn(
+            lambda made: (made.directory / "links" / "ann").unlink(),
+            lambda made: (made.directory / "links" / "ann").mkdir(),
+        ),
     ),
     "no directory for the link": Breakage(
         "home-link-missing", lambda made: (made.directory / "links").rename(made.directory / "elsewhere")
@@ -195,15 +212,17 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     # -- mailboxes
     "no Maildir is last": Breakage(
         "mailbox-missing",
-        lambda made: (
-            made.changed_settings.update(maildrop=("{home}/Mailbox", "{home}/Maildir/")),
-            (made.home("ann") / "Maildir").rename(made.directory / "elsewhere"),
+        _in_turn(
+            lambda made: made.changed_settings.update(maildrop=("{home}/Mailbox", "{home}/Maildir/")),
+            lambda made: (made.home("ann") / "Maildir").rename(made.directory / "elsewhere"),
         ),
         mended=True,
     ),
     "a pipe instead of an mbox": Breakage(
         "mailbox-strange",
-        lambda made: ((made.home("bob") / "Mailbox").unlink(), os.mkfifo(made.home("bob") / "Mailbox")),
+        _in_turn(
+            lambda made: (made.home("bob") / "Mailbox").unlink(), lambda made: os.mkfifo(made.home("bob") / "Mailbox")
+        ),
     ),
     "a link instead of a Maildir": Breakage("mailbox-strange", lambda made: _replaced(_maildir(made))),
     "a link instead of cur": Breakage("mailbox-strange", lambda made: _replaced(_maildir(made) / "cur")),
@@ -231,9 +250,9 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     ),
     "an unreadable maildirsize": Breakage(
         "mode-too-narrow",
-        lambda made: (
-            _old_file(_maildir(made) / "maildirsize", b"1000S\n"),
-            (_maildir(made) / "maildirsize").chmod(0o200),
+        _in_turn(
+            lambda made: _old_file(_maildir(made) / "maildirsize", b"1000S\n"),
+            lambda made: (_maildir(made) / "maildirsize").chmod(0o200),
         ),
         mended=True,
     ),
@@ -258,7 +277,10 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     ),
     "a link instead of a lock": Breakage(
         "state-strange",
-        lambda made: (made.state_file("ann", ".lock").unlink(), made.state_file("ann", ".lock").symlink_to("/x")),
+        _in_turn(
+            lambda made: made.state_file("ann", ".lock").unlink(),
+            lambda made: made.state_file("ann", ".lock").symlink_to("/x"),
+        ),
     ),
     "unique-ids of somebody else": Breakage(
         "unique-ids-foreign", _write(_state("ann", ".uids"), b"mailspool-unique-ids 1\n+a b\nhello\n")

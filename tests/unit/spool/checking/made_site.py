@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from spool.checking.checker import Summary, Told, Wanted, check_spool
+from spool.checking.checker import Summary, Wanted, check_spool
+from spool.checking.repairing import Told
 from spool.checking.undoing import Undone, UndoneChange, undo_repair
 from spool.file_systems import Mounts
 from spool.mailbox import Envelope, Mailbox, MailboxKind

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spool.checking.checker import Outcome
 from spool.checking.kinds import KINDS, Severity
+from spool.checking.repairing import Outcome
 from spool.checking.undoing import Undone
 from tests.unit.spool.checking.breakages import BREAKAGES, Breakage
 from tests.unit.spool.checking.made_site import MadeSite
