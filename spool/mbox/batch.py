@@ -63,6 +63,7 @@ def append_batch(mbox: HeldMbox, staged: Path, batch: Path) -> None:
     end, closing = prepare_end(mbox)
     if closing:
         durable.write_all(mbox.descriptor, closing)
+    durable.sync_file(mbox.descriptor)  # what lies before the offset must not be torn itself
     descriptor = durable.open_for_update(staged)
     try:
         octets = os.fstat(descriptor).st_size
@@ -106,14 +107,13 @@ def _missing(mbox: HeldMbox, batch: Path, descriptor: int) -> Sequence[tuple[int
     found = _LAST_LINE.fullmatch(read_at(descriptor, max(octets, 0), _LAST_OCTETS + 1))
     if not found:
         raise MailboxUnavailableError(f"{batch}: not a batch of messages")
-    there = _common(mbox, descriptor, octets, offset := int(found[1]))
+    offset = int(found[1])
+    there, torn = _compare(mbox, descriptor, octets, offset)
     if there == octets:
         return ()
     size = os.fstat(mbox.descriptor).st_size
-    # What a power cut leaves where octets were being written may be NULs.
-    if offset + there <= size and not any(map(_is_mail, _pieces(mbox, mbox.descriptor, offset + there, size))):
-        if offset + there < size:
-            durable.truncate(mbox.descriptor, offset + there)
+    if torn and offset + there <= size <= offset + octets:
+        durable.truncate(mbox.descriptor, offset + there)
         write_at_end(mbox.descriptor)
         return ((there, octets),)
     _, closing = prepare_end(mbox)
@@ -124,20 +124,25 @@ def _missing(mbox: HeldMbox, batch: Path, descriptor: int) -> Sequence[tuple[int
     return lacking
 
 
-def _is_mail(piece: bytes) -> bool:
-    return bool(piece.strip(b"\0"))
+def _compare(mbox: HeldMbox, descriptor: int, octets: int, offset: int) -> tuple[int, bool]:
+    """Compare the batch's messages with what the mbox has at this offset.
 
-
-def _common(mbox: HeldMbox, descriptor: int, octets: int, offset: int) -> int:
-    """How many octets of the batch's messages, from the first on, the mbox has at this offset."""
-    common = 0
+    Returns:
+        How many octets are there, from the first on; and whether all others that the mbox has are there as well, but
+        for NULs, which a power cut may leave wherever octets were being written.
+    """
+    there: int | None = None
+    position = 0
     for ours in _pieces(mbox, descriptor, 0, octets):
-        theirs = read_at(mbox.descriptor, offset + common, len(ours))
+        theirs = read_at(mbox.descriptor, offset + position, len(ours))
         if theirs != ours:
-            pairs = enumerate(zip(theirs, ours, strict=False))
-            return common + next((index for index, (one, other) in pairs if one != other), len(theirs))
-        common += len(ours)
-    return common
+            pairs = list(zip(theirs, ours, strict=False))
+            if there is None:
+                there = position + next((at for at, (one, other) in enumerate(pairs) if one != other), len(pairs))
+            if any(one not in {0, other} for one, other in pairs):
+                return there, False
+        position += len(ours)
+    return octets if there is None else there, True
 
 
 def _lacking(mbox: HeldMbox, descriptor: int, octets: int, first: int) -> Sequence[tuple[int, int]]:
