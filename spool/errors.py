@@ -105,6 +105,19 @@ class MailboxUnavailableError(SpoolError):
     public_text = "mailbox not available"
 
 
+class QuotaExceededError(SpoolError):
+    """With this message the mailbox would hold more than it may; there may be room later."""
+
+    status = EnhancedStatus(4, 2, 2)
+    public_text = "mailbox full"
+
+
+class QuotaExceededForGoodError(QuotaExceededError):
+    """The same, where the site wants such mail to go back to its sender (``quota_full = "permanent"``)."""
+
+    status = EnhancedStatus(5, 2, 2)
+
+
 class StorageFullError(SpoolError):
     """No space or no quota left on the device (ENOSPC, EDQUOT)."""
 

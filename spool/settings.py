@@ -13,8 +13,10 @@ from spool.errors import SettingsError
 from spool.layouts import layout_named
 from spool.mailbox import MailboxKind
 from spool.names import UserName
+from spool.quota.limits import Limit, parse_limit
 
 MboxLock = Literal["fcntl", "flock", "dotlock"]
+QuotaFull = Literal["temporary", "permanent"]
 BREAK_CHARACTERS: Final = "-+=._"  # what user names may contain and extensions may begin after
 
 
@@ -24,7 +26,9 @@ class SpoolSettings:
 
     ``maildrop`` is an ordered list of templates with ``{home}``, ``{user}``, ``{hash}`` (``homes.hash_directory``); a
     trailing slash means Maildir. The first that exists in an existing home is the mailbox; the last one, if an mbox,
-    need not exist yet. ``home_link`` has ``{user}``. ``mbox_locks`` are taken in this order.
+    need not exist yet. ``home_link`` has ``{user}``. ``mbox_locks`` are taken in this order. ``quota`` is the limit of
+    users without a line in ``control/quotas``, as ``spool.quota.limits.parse_limit`` reads it. ``expire_days`` and
+    ``expire_fetched_days`` are the ages at which mail, or mail that was fetched, may be removed (``spool.expiry``).
 
     Raises:
         ValueError: a value is out of its range; the text begins with its key.
@@ -40,6 +44,10 @@ class SpoolSettings:
     mbox_dotlock_stale_seconds: float = 300.0
     mbox_unquote: bool = True
     break_character: str = "-"
+    quota: str | None = None
+    quota_full: QuotaFull = "temporary"
+    expire_days: int | None = None
+    expire_fetched_days: int | None = None
 
     def __post_init__(self) -> None:
         if not self.root.is_absolute():
@@ -58,16 +66,31 @@ class SpoolSettings:
                 raise ValueError(f"home_link: expected a path with {{user}}, found {self.home_link!r}")
         if len(set(self.mbox_locks)) != len(self.mbox_locks) or not self.mbox_locks:
             raise ValueError(f"mbox_locks: expected different locks, at least one, found {list(self.mbox_locks)}")
-        for key in ("mbox_lock_seconds", "mbox_dotlock_stale_seconds"):
-            if getattr(self, key) <= 0:
-                raise ValueError(f"{key}: expected more than 0, found {getattr(self, key)}")
         if len(self.break_character) != 1 or self.break_character not in BREAK_CHARACTERS:
             raise ValueError(f"break_character: expected one of {BREAK_CHARACTERS}, found {self.break_character!r}")
+        try:
+            self.quota_limit  # noqa: B018 - looked at for its error
+        except ValueError as error:
+            raise ValueError(f"quota: {error}") from error
+        self._check_numbers()
+
+    @property
+    def quota_limit(self) -> Limit | None:
+        """The limit of users without a line in ``control/quotas``, None for no limit."""
+        return None if self.quota is None else parse_limit(self.quota)
 
     @property
     def templates(self) -> tuple[MaildropTemplate, ...]:
         """The templates of ``maildrop``, in their order."""
         return _templates(self.maildrop)
+
+    def _check_numbers(self) -> None:
+        for key in ("mbox_lock_seconds", "mbox_dotlock_stale_seconds"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key}: expected more than 0, found {getattr(self, key)}")
+        for key in ("expire_days", "expire_fetched_days"):
+            if (days := getattr(self, key)) is not None and days < 1:
+                raise ValueError(f"{key}: expected at least 1, found {days}")
 
 
 @dataclass(frozen=True, slots=True)

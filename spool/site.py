@@ -54,6 +54,11 @@ class Site:
         return self.control / "domains"
 
     @property
+    def quotas(self) -> Path:
+        """The limits of single users' mailboxes."""
+        return self.control / "quotas"
+
+    @property
     def passwd(self) -> Path:
         """The password verifiers."""
         return self.control / "passwd"

@@ -22,6 +22,7 @@ from spool.homes import locate_mailbox
 from spool.mailbox import Envelope
 from spool.mailboxes import open_mailbox
 from spool.names import DomainName, UserName
+from spool.quota.table import Limits
 from spool.settings import SpoolSettings
 from spool.settings_file import read_settings_file, table_to
 from spool.site import Site
@@ -52,7 +53,9 @@ def deliver(site: Site, address: str, *, sender: str | None, message: BinaryIO) 
     if record.uid != os.geteuid():
         _become_owner(record, service.uid_min, dotlock_groups(settings))
     location = locate_mailbox(user, uid=record.uid, gid=record.gid, home=record.home, settings=settings)
-    open_mailbox(location, settings).deliver(_pieces(message), Envelope(sender=sender, recipient=address))
+    limit = Limits(site.quotas, settings.quota_limit).of(user)
+    mailbox = open_mailbox(location, settings, limit=limit)
+    mailbox.deliver(_pieces(message), Envelope(sender=sender, recipient=address))
 
 
 def _local_part(address: str, site: Site) -> str:

@@ -38,7 +38,7 @@ from spool.site import Site
 from tools.authenticator_parts import build_authenticator
 from tools.service_parts import ServiceParts, plan_of
 from tools.site_settings import SiteSettings
-from tools.worker_parts import build_worker, open_blocking, worker_count
+from tools.worker_parts import build_worker, opening, worker_count
 
 AUTHENTICATOR: Final = "authenticator"
 SPAWNER: Final = "spawner"
@@ -108,7 +108,7 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
         # Empty when mail processes are forked: each fills its own for as long as it lives.
         kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
         mail = MailProcessPlan(
-            run=partial(run_mail_process, partial(open_blocking, settings.spool, kept)),
+            run=partial(run_mail_process, opening(parts, kept)),
             secret=parts.ticket_key,
             groups=parts.service.groups,
         )

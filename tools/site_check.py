@@ -11,6 +11,7 @@ from spool.assign import compile_assign, read_assign
 from spool.assign_directory import AssignDirectory
 from spool.control_files import Domains, Locals
 from spool.errors import SettingsError, SpoolError
+from spool.quota.table import Limits
 from spool.site import Site
 from tools.service import service_plan
 from tools.site_settings import SiteSettings, read_site_settings
@@ -36,6 +37,7 @@ def check_site(site: Site) -> Findings:
         lambda: _plan(site, settings, remarks),
         lambda: _assignments(site),
         lambda: _domains(site),
+        lambda: _quotas(site, remarks),
         lambda: _credentials(site),
     )
     for check in checks:
@@ -70,6 +72,14 @@ def _domains(site: Site) -> Iterator[str]:
     for user, _ in AssignDirectory(site.assign_compiled).users():
         for domain in sorted((domains.of(user) or frozenset()) - local):
             yield f"{site.domains}: user {user}: {domain} is not in {site.locals}"
+
+
+def _quotas(site: Site, remarks: list[str]) -> Iterator[str]:
+    limited = Limits(site.quotas, None).all()
+    if limited:
+        users = {user for user, _ in AssignDirectory(site.assign_compiled).users()}
+        remarks += [f"{site.quotas}: there is no user {user}" for user in limited if user not in users]
+    yield from ()
 
 
 def _credentials(site: Site) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from accounts.settings import AuthSettings
@@ -77,4 +77,20 @@ def check_site_settings(site: Site, tables: Mapping[str, Any]) -> SiteSettings:
         check_listeners(listeners)
     except ValueError as error:
         raise SettingsError(f"{file}: {LISTENERS}.{error}") from error
+    try:
+        settings["pop3"] = _with_announcement(settings["pop3"], settings["spool"])
+    except ValueError as error:
+        raise SettingsError(f"{file}: pop3.{error}") from error
     return SiteSettings(**settings, listeners=listeners)
+
+
+def _with_announcement(pop3: Pop3Settings, spool: SpoolSettings) -> Pop3Settings:
+    """Let EXPIRE say when spool-expire may remove mail, unless it says already that this may be even earlier."""
+    ages = [days for days in (spool.expire_days, spool.expire_fetched_days) if days is not None]
+    if not ages:
+        return pop3
+    if pop3.expire_days is None:
+        return replace(pop3, expire_days=min(ages))
+    if not 0 <= pop3.expire_days <= min(ages):
+        raise ValueError(f"expire_days: expected 0 to {min(ages)}, because mail expires then, found {pop3.expire_days}")
+    return pop3

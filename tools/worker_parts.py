@@ -24,7 +24,7 @@ from popd.server.service import Pop3Service
 from popd.server.submission import HourlyAllowance, SendmailCommand
 from serving.blocking import Bulkheads
 from serving.limits import ConnectionLimits
-from serving.local_maildrops import LocalMaildropOpener
+from serving.local_maildrops import LocalMaildropOpener, OpenBlocking
 from serving.logging import start_logging
 from serving.maildrops import MaildropOpener, OpenMaildrop
 from serving.remote_maildrops import RemoteMaildropOpener
@@ -39,6 +39,7 @@ from spool.homes import locate_mailbox
 from spool.kept_snapshots import KeptSnapshots
 from spool.mailbox import Maildrop
 from spool.mailboxes import open_mailbox
+from spool.quota.table import Limits
 from spool.settings import SpoolSettings
 from tools.service_parts import ServiceParts
 from tools.site_settings import SiteSettings
@@ -65,7 +66,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     opener = RoutingOpener(
         LocalMaildropOpener(
             bulkheads,
-            partial(open_blocking, settings.spool, kept),
+            opening(parts, kept),
             lambda path: str(mounts.mount_of(path).mount_point),
         ),
         RemoteMaildropOpener(
@@ -105,10 +106,15 @@ class RoutingOpener:
         return opener.open(granted, share=share)
 
 
-def open_blocking(settings: SpoolSettings, kept: KeptSnapshots, granted: Granted, share: bool) -> Maildrop:
-    """Find a user's mailbox and open its maildrop; blocks."""
+def opening(parts: ServiceParts, kept: KeptSnapshots) -> OpenBlocking:
+    """Return what opens maildrops in one process; it remembers mailboxes in ``kept``, and the limits of users."""
+    settings = parts.settings.spool
+    return partial(_open, settings, kept, Limits(parts.site.quotas, settings.quota_limit))
+
+
+def _open(settings: SpoolSettings, kept: KeptSnapshots, limits: Limits, granted: Granted, share: bool) -> Maildrop:
     location = locate_mailbox(granted.user, uid=granted.uid, gid=granted.gid, home=granted.home, settings=settings)
-    return open_mailbox(location, settings, kept=kept).open_maildrop(share=share)
+    return open_mailbox(location, settings, kept=kept, limit=limits.of(granted.user)).open_maildrop(share=share)
 
 
 def _pop3_listener(

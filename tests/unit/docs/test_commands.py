@@ -11,18 +11,21 @@ from pathlib import Path
 import pytest
 
 from tests.unit.docs.pages import CHECKOUT, PAGES, blocks, name_of
-from tools import mailspool, spool_assign, spool_check, spool_deliver
+from tools import mailspool, spool_assign, spool_check, spool_deliver, spool_expire, spool_quota
 
 PARSERS = {
     "mailspool": mailspool._parser(),
     "spool-assign": spool_assign._parser(),
     "spool-check": spool_check._parser(),
     "spool-deliver": spool_deliver._parser(spool_deliver.EXIT_CODES["qmail"]),
+    "spool-expire": spool_expire._parser(),
+    "spool-quota": spool_quota._parser(),
 }
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
-    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver )"
+    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver "
+    r"|spool-expire |spool-quota (?:show|set|unset))"
     r"[^|&;#>`]*)"
 )
 

@@ -29,6 +29,9 @@ def test_defaults_are_letter_and_a_maildrop_of_either_kind_in_the_home() -> None
         {"home_link": "/home/{user}"},
         {"mbox_locks": ("dotlock", "flock", "fcntl")},
         {"break_character": "+"},
+        {"quota": "1G,10000", "quota_full": "permanent"},
+        {"quota": "none"},
+        {"expire_days": 1, "expire_fetched_days": 365},
     ],
 )
 def test_settings_in_their_range_are_taken(values: dict[str, Any]) -> None:
@@ -57,6 +60,10 @@ def test_settings_in_their_range_are_taken(values: dict[str, Any]) -> None:
         ({"home_link": "/home/{hash}/{user}"}, r"home_link: expected only \{user\} in braces"),
         ({"home_link": "home/{user}"}, "home_link: expected an absolute path"),
         ({"home_link": "{home}/{user}"}, "home_link: expected only"),
+        ({"quota": "much"}, "quota: expected a limit such as 500M"),
+        ({"quota": "0"}, "quota: expected at least 1 octet or message"),
+        ({"expire_days": 0}, "expire_days: expected at least 1, found 0"),
+        ({"expire_fetched_days": -1}, "expire_fetched_days: expected at least 1, found -1"),
         ({"mbox_locks": ()}, "mbox_locks: expected different locks, at least one"),
         ({"mbox_locks": ("flock", "flock")}, "mbox_locks: expected different locks"),
         ({"mbox_lock_seconds": 0.0}, "mbox_lock_seconds: expected more than 0, found 0"),

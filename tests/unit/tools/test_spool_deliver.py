@@ -173,3 +173,36 @@ def test_a_missing_group_of_dot_locks_is_temporary(site: Path) -> None:
     (site / "mailspool.toml").write_text(f'[spool]\nroot = "{site}/spool"\ndotlock_group = "no-such-group"\n')
     publish(site, Assignment("fred", record(site / "spool/f/fred", uid=54321)))
     assert spool_deliver.main(["fred"]) == 111
+
+
+@pytest.mark.parametrize(
+    ("full", "dialect", "status", "code"),
+    [
+        ("temporary", "qmail", 111, "4.2.2"),
+        ("temporary", "sysexits", 75, "4.2.2"),
+        ("permanent", "qmail", 100, "5.2.2"),
+        ("permanent", "sysexits", 69, "5.2.2"),
+    ],
+)
+def test_a_full_mailbox_refuses_as_the_site_says(
+    site: Path, full: str, dialect: str, status: int, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (site / "mailspool.toml").open("a") as file:
+        file.write(f'quota = "10"\nquota_full = "{full}"\n')
+    assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
+    assert capsys.readouterr().err == f"{code} mailbox full\n"
+    assert delivered(site) == []
+
+
+def test_a_user_s_own_limit_comes_before_the_site_s(site: Path) -> None:
+    with (site / "mailspool.toml").open("a") as file:
+        file.write('quota = "10"\n')
+    (site / "control" / "quotas").write_text("fred:1M\n")
+    assert spool_deliver.main(["fred"]) == 0
+    assert delivered(site) == [MESSAGE]
+    assert (site / "spool/f/fred/Maildir/maildirsize").read_text().startswith("1048576S\n")
+
+
+def test_a_wrong_limit_is_the_operator_s_and_temporary(site: Path) -> None:
+    (site / "control" / "quotas").write_text("fred:much\n")
+    assert spool_deliver.main(["fred"]) == 111
