@@ -216,7 +216,8 @@ class _Check:
         first = {finding.key for finding in self._look(user, record, census, count=True)}
         if not first:
             return
-        with contextlib.suppress(NoSuchUserError):
+        # A user who is being removed has no home and no link before they are gone: nobody is, during the second look.
+        with roster_locked(self._view.site), contextlib.suppress(NoSuchUserError):
             record = self._view.directory.user(user)  # they may have been moved, or removed
             with contextlib.ExitStack() as locks:
                 guard = SessionGuard(user, record, self._view.settings, locks)
