@@ -114,8 +114,9 @@ class MessageDirectories:
 
     def _names(self, part: Part) -> list[str]:
         with os.scandir(self._descriptor(part)) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-        return [name for name in names if name[0] != "."]
+            return [
+                name for entry in entries if (name := entry.name)[0] != "." and entry.is_file(follow_symlinks=False)
+            ]
 
     def stamp(self, part: Part) -> Stamp:
         """Take the stamp of one of the directories."""

@@ -12,10 +12,10 @@ from spool import durable
 from spool.errors import MailboxBusyError
 from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Delivered, Envelope, MailboxLocation
+from spool.maildir.current import current_snapshot
 from spool.maildir.directories import MessageDirectories, open_directory, sweep_tmp
 from spool.maildir.maildrop import MaildirMaildrop
 from spool.maildir.names import UniqueNames, with_sizes
-from spool.maildir.snapshot import current_snapshot
 from spool.session_lock import SessionLock
 from spool.wire import WireCounter
 

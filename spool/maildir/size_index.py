@@ -53,13 +53,14 @@ class SizeIndex:
         self._sizes[key] = str(wire_octets)
         self._added.append(key)
 
-    def save(self, keys: Collection[str]) -> None:
+    def save(self, keys: Collection[str]) -> bool:
         """Write down what was noted; written anew if it is mostly about messages that ``keys`` does not hold.
 
-        Nothing is said if that fails: the next session counts again.
+        Returns:
+            Whether it was: if nothing was noted it was not, nor if it failed, and then the next session counts again.
         """
         if not self._added:
-            return
+            return False
         with contextlib.suppress(SpoolError, OSError):
             make_state_directory(self._location)
             if self._lines + len(self._added) > 2 * len(keys) + _SPARE_LINES:
@@ -70,6 +71,7 @@ class SizeIndex:
                 self._append()
                 self._lines += len(self._added)
             self._added.clear()
+        return not self._added
 
     def _read(self) -> None:
         descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

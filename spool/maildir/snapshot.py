@@ -1,7 +1,7 @@
 """What a session sees of a Maildir: its messages in order, with sizes and unique-ids.
 
 Reading it costs a look at each name, and at the files of those messages only whose size neither the name nor the index
-(``spool.maildir.size_index``) tells. While nothing has changed it need not be read again (``current_snapshot``).
+(``spool.maildir.size_index``) tells. While nothing has changed it need not be read again (``spool.maildir.current``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from spool.kept_snapshots import KeptSnapshots
 from spool.mailbox import MailboxLocation
 from spool.maildir.directories import MessageDirectories, Part, Place, read_pieces
 from spool.maildir.duplicates import mend_duplicates
@@ -39,6 +38,20 @@ class Stamps(NamedTuple):
     cur: Stamp
     unique_ids: Stamp | None
     sizes: Stamp | None
+
+    @classmethod
+    def take(cls, location: MailboxLocation, directories: MessageDirectories) -> Stamps:
+        """Take them, of the directories as they were opened.
+
+        Raises:
+            OSError: something cannot be looked at.
+        """
+        return cls(
+            directories.stamp(Part.NEW),
+            directories.stamp(Part.CUR),
+            stamp_of_file(state_file(location, UniqueIdFile.SUFFIX)),
+            stamp_of_file(state_file(location, SizeIndex.SUFFIX)),
+        )
 
     def are_settled(self, now_ns: int) -> bool:
         """Whether any later change will show. Our own files grow or are replaced, which always shows."""
@@ -76,52 +89,25 @@ class MaildirSnapshot:
         return _OCTETS_OF_ALL + _OCTETS_OF_ONE * len(self.bases) + sum(map(len, self.bases)) + own_ids
 
 
-def current_snapshot(
-    location: MailboxLocation,
-    directories: MessageDirectories,
-    kept: KeptSnapshots,
-    *,
-    make_name: Callable[[], str] | None,
-    clock_ns: Callable[[], int],
-) -> MaildirSnapshot:
-    """Return the messages as they are now: the kept snapshot if nothing has changed since, else a new one.
-
-    Args:
-        location: of the mailbox.
-        directories: of the Maildir, opened for this session.
-        kept: where it may be kept; a new one is kept if every later change will show.
-        make_name: makes a name that no message has, to mend what has one name twice; None if another session has the
-            lock, so that nothing may be mended.
-        clock_ns: nanoseconds since 1970.
-
-    Raises:
-        SpoolError: the unique-ids cannot be read.
-        OSError: the directories cannot be read.
-    """
-    now_ns = clock_ns()  # before the stamps, so that they look rather younger than older
-    stamps = Stamps(
-        directories.stamp(Part.NEW),
-        directories.stamp(Part.CUR),
-        stamp_of_file(state_file(location, UniqueIdFile.SUFFIX)),
-        stamp_of_file(state_file(location, SizeIndex.SUFFIX)),
-    )
-    remembered = kept.find(location, MaildirSnapshot)
-    if remembered is not None and remembered.stamps == stamps:
-        return remembered
-    snapshot = _read(location, directories, stamps, make_name)
-    if snapshot.complete and stamps.are_settled(now_ns):
-        kept.keep(location, snapshot, snapshot.octets)
-    else:
-        kept.forget(location)
-    return snapshot
-
-
-def _read(
+def read_snapshot(
     location: MailboxLocation,
     directories: MessageDirectories,
     stamps: Stamps,
     make_name: Callable[[], str] | None,
 ) -> MaildirSnapshot:
+    """Read a Maildir.
+
+    Args:
+        location: of the mailbox.
+        directories: of the Maildir, opened for this session.
+        stamps: taken before.
+        make_name: makes a name that no message has, to mend what has one name twice; None if another session has the
+            lock, so that nothing may be mended.
+
+    Raises:
+        SpoolError: the unique-ids cannot be read.
+        OSError: the directories cannot be read.
+    """
     found = directories.scan()
     complete = not found.second_places or (make_name is not None and mend_duplicates(directories, found, make_name))
     bases = in_order(found.places, lambda base: _mtime_ns(directories, base, found.places[base]))
@@ -146,7 +132,8 @@ def _read(
     if "" in sizes:
         bases = [base for base, size in zip(bases, sizes, strict=True) if size]
         keys = keys_of_names(bases)
-    index.save(keys)
+    if index.save(keys):
+        stamps = stamps._replace(sizes=stamp_of_file(state_file(location, SizeIndex.SUFFIX)))
     places = list(map(found.places.__getitem__, bases))
     return MaildirSnapshot(
         stamps=stamps,

@@ -2,51 +2,17 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
-from spool.mailbox import MailboxLocation
 from spool.maildir.directories import Found, MessageDirectories, Part, Place
-from spool.maildir.names import UniqueNames
 from spool.maildir.size_index import SizeIndex
-from spool.maildir.snapshot import MaildirSnapshot, current_snapshot
-from spool.stamps import SETTLED_NS
 from spool.unique_id_book import is_unique_id
 from spool.unique_ids import UniqueIdFile
-from tests.mailbox_locations import location_in
-
-
-class Maildir:
-    """A Maildir to put files into and to take snapshots of, as one process or as a new one each time."""
-
-    def __init__(self, home: Path) -> None:
-        self.location: MailboxLocation = location_in(home)
-        self.directories = MessageDirectories(self.location.path)
-        self.kept = KeptSnapshots(1_000_000)
-        self.now_ns = time.time_ns() + 3 * SETTLED_NS
-
-    def add(self, name: str, content: bytes = b"x\n", *, mtime: float = 0.0) -> Path:
-        path = self.location.path / name
-        path.write_bytes(content)
-        os.utime(path, (mtime, mtime))
-        return path
-
-    def snapshot(self, kept: KeptSnapshots = KEEPS_NOTHING, *, lock: bool = True) -> MaildirSnapshot:
-        return current_snapshot(
-            self.location,
-            self.directories,
-            kept,
-            make_name=UniqueNames().make if lock else None,
-            clock_ns=lambda: self.now_ns,
-        )
-
-    def snapshot_again(self) -> MaildirSnapshot:
-        return self.snapshot(self.kept)
+from tests.unit.spool.maildir.maildirs import Maildir
 
 
 @pytest.fixture
@@ -174,81 +140,6 @@ def test_the_last_seen_message_is_the_last_with_the_flag(maildir: Maildir) -> No
     maildir.add("cur/2.x.host:2,RS")
     maildir.add("cur/3.x.host:2,")
     assert maildir.snapshot().last_seen == 2
-
-
-def test_a_mailbox_without_change_is_not_read_again(maildir: Maildir) -> None:
-    maildir.add("new/1.x.host")
-    maildir.snapshot_again()  # has made the index of sizes
-    first = maildir.snapshot_again()
-    assert maildir.snapshot_again() is first
-    assert maildir.kept.octets == first.octets
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda maildir: maildir.add("new/3.x.host"),
-        lambda maildir: (maildir.location.path / "new/1.x.host").unlink(),
-        lambda maildir: (maildir.location.path / "cur/2.x.host:2,").rename(maildir.location.path / "cur/2.x.host:2,S"),
-        lambda maildir: (maildir.location.path / "new/1.x.host").rename(maildir.location.path / "cur/1.x.host"),
-        lambda maildir: UniqueIdFile(maildir.location).import_ids({"1.x.host": ["old"]}),
-        lambda maildir: (maildir.location.state / "maildir.sizes").unlink(),
-    ],
-    ids=["delivered", "removed", "flagged", "moved", "ids imported", "index lost"],
-)
-def test_any_change_is_seen(maildir: Maildir, change: Callable[[Maildir], object]) -> None:
-    maildir.add("new/1.x.host")
-    maildir.add("cur/2.x.host:2,")
-    maildir.snapshot_again()
-    before = maildir.snapshot_again()
-    change(maildir)
-    after = maildir.snapshot_again()
-    fresh = maildir.snapshot()
-    assert after is not before
-    assert (after.bases, after.places, after.unique_ids) == (fresh.bases, fresh.places, fresh.unique_ids)
-    assert (after.wire_octets, after.last_seen) == (fresh.wire_octets, fresh.last_seen)
-
-
-def test_a_change_in_the_tick_of_the_one_before_is_seen(maildir: Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
-    maildir.add("new/1.x.host,W=3")
-    (tick,) = {maildir.directories.stamp(Part.NEW)}
-    monkeypatch.setattr(MessageDirectories, "stamp", lambda self, part: tick)
-    maildir.now_ns = tick.ctime_ns + SETTLED_NS - 1
-    maildir.snapshot_again()
-    maildir.add("new/2.x.host,W=3")
-    assert maildir.snapshot_again().unique_ids == ["1.x.host,W=3", "2.x.host,W=3"]
-    assert maildir.kept.octets == 0
-
-
-def test_a_young_listing_takes_the_old_one_s_place(maildir: Maildir) -> None:
-    maildir.add("new/1.x.host,W=3")
-    maildir.snapshot_again()
-    assert maildir.kept.octets
-    maildir.add("new/2.x.host,W=3")
-    maildir.now_ns = time.time_ns()
-    assert maildir.snapshot_again().unique_ids == ["1.x.host,W=3", "2.x.host,W=3"]
-    assert maildir.kept.octets == 0
-
-
-def test_a_guessed_size_is_not_kept(maildir: Maildir, monkeypatch: pytest.MonkeyPatch) -> None:
-    maildir.add("new/1.x.host", b"a\n")
-
-    def refuse(self: MessageDirectories, base: str, place: Place) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(MessageDirectories, "open_file", refuse)
-        for _ in range(2):
-            assert list(maildir.snapshot_again().wire_octets) == [2]
-    assert list(maildir.snapshot_again().wire_octets) == [3]
-
-
-def test_a_message_twice_is_mended_by_who_has_the_lock_and_not_kept_by_who_has_not(maildir: Maildir) -> None:
-    maildir.add("new/1.x.host,W=3", b"a\n")
-    maildir.add("cur/1.x.host,W=3:2,S", b"b\n")
-    assert maildir.snapshot(maildir.kept, lock=False).places == [Place(Part.CUR, ":2,S")]
-    assert maildir.kept.octets == 0
-    assert len(maildir.snapshot_again().bases) == 2
 
 
 def test_memory_is_told_about_right(maildir: Maildir) -> None:
