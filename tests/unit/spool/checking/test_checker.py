@@ -22,6 +22,7 @@ from spool.checking.kinds import KINDS, Severity
 from spool.checking.mending import Mender
 from spool.checking.repairing import Outcome
 from spool.checking.undoing import Undone
+from spool.checking.view import View
 from spool.errors import MaintenanceBusyError, NoSuchUserError
 from spool.mailbox import Envelope
 from spool.maintenance import maintenance
@@ -161,6 +162,19 @@ def test_trouble_with_one_home_does_not_keep_the_others_from_being_checked(
     BREAKAGES["a torn mbox"].make(made)
     deny(monkeypatch, "Maildir", error=errno.EIO)
     assert made.kinds() == ["not-looked-at", "mbox-torn"]
+
+
+def test_what_only_the_second_look_sees_is_no_finding_yet(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(["first", "second"])
+
+    def check(view: View) -> Iterator[Finding]:
+        if next(looks) == "second":
+            yield Finding(kinds.SITE_WRITABLE, made.site.assign)
+        yield Finding(kinds.SITE_WRITABLE, made.site.locals)
+
+    monkeypatch.setattr(checker, "SITE_CHECKS", (check,))
+    told, _ = made.check()
+    assert [each.finding.path for each in told] == [made.site.locals]
 
 
 # -- a site in use ----------------------------------------------------------------------------------------------------

@@ -32,6 +32,12 @@ def test_a_home_that_cannot_be_opened_is_told(made: MadeSite, monkeypatch: pytes
     assert summary.needs_person
 
 
+def test_a_home_of_ours_with_all_rights_and_no_access_is_told(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: UID)
+    deny(monkeypatch, made.home("ann"))
+    assert made.kinds() == ["not-looked-at"]
+
+
 def test_a_home_that_cannot_even_be_looked_at_is_told(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     record = made.roster.describe(UserName("ann")).record
     deny(monkeypatch, record.home)

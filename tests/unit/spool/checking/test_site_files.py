@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from spool.checking import roster_lock, site_files
+from spool.checking.undoing import Undone
 from tests.unit.spool.checking.breakages import RANDOM
 from tests.unit.spool.checking.made_site import MadeSite, age
 from tests.unit.spool.checking.views import view_of
@@ -24,6 +25,7 @@ def test_a_missing_database_is_compiled_and_the_homes_are_checked_then(made: Mad
     assert summary.users == 2
     made.undo(summary.undo_record)
     assert not made.site.assign_compiled.exists()
+    assert made.outcomes(summary.undo_record) == {Undone.AS_BEFORE}
 
 
 def test_a_torn_database_is_compiled_anew(made: MadeSite) -> None:
