@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +46,9 @@ class Limits:
         start = 0 if text.startswith(mark) else text.find(b"\n" + mark) + 1
         if start == 0 and not text.startswith(mark):
             return self._default
-        line = text[start:].partition(b"\n")[0]
-        return _parse(self._path, text.count(b"\n", 0, start) + 1, line.decode("ascii", "replace").rstrip())[1]
+        end = text.find(b"\n", start)
+        line = text[start : len(text) if end < 0 else end].decode("ascii", "replace").rstrip()
+        return _parse_limit(self._path, lambda: text.count(b"\n", 0, start) + 1, line[len(mark) :])
 
     def all(self) -> Mapping[UserName, Limit | None]:
         """Return what all lines say; the first line of a user counts.
@@ -91,7 +92,10 @@ def change_limit(site: Site, user: UserName, limit: str | None, *, dry_run: bool
         SpoolError: the file cannot be read or written.
     """
     if limit is not None:
-        _parse_limit(site.quotas, None, limit)
+        try:
+            parse_limit(limit)
+        except ValueError as error:
+            raise SettingsError(f"{user}: {error}") from error
     if dry_run:
         return
     with durable.storage_errors(site.quotas):
@@ -126,12 +130,11 @@ def _parse(path: Path, number: int, line: str) -> tuple[UserName, Limit | None]:
         name = UserName(user)
     except MalformedNameError as error:
         raise SettingsError(f"{path}: line {number}: expected user:limit, found {line[:80]!r}") from error
-    return name, _parse_limit(path, number, limit)
+    return name, _parse_limit(path, lambda: number, limit)
 
 
-def _parse_limit(path: Path, number: int | None, text: str) -> Limit | None:
+def _parse_limit(path: Path, line_number: Callable[[], int], text: str) -> Limit | None:
     try:
         return parse_limit(text)
     except ValueError as error:
-        where = "" if number is None else f"line {number}: "
-        raise SettingsError(f"{path}: {where}{error}") from error
+        raise SettingsError(f"{path}: line {line_number()}: {error}") from error

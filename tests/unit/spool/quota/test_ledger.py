@@ -47,6 +47,8 @@ def test_lines_of_other_programs_are_understood(path: Path) -> None:
         b"1000S\n12",
         b"1000S\n12 1\n\0\0\0\0\n",
         b"1000S\n12 1\nmuch\n",
+        b"1000S\n12-30 1\n",
+        b"1000S\n12 1\n30\n",
         b"1000S\n\n12 1\n",
         b"1000S\n1_0 1\n",
     ],
