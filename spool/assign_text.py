@@ -56,6 +56,19 @@ class AssignText:
     plain: bool
 
     @classmethod
+    def read(cls, path: Path) -> AssignText:
+        """Read a file of assignments.
+
+        Raises:
+            SettingsError: it cannot be read, or as ``parse``.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{path}: {error.strerror}") from error
+        return cls.parse(text, file=path)
+
+    @classmethod
     def parse(cls, text: bytes, *, file: Path) -> AssignText:
         """Check a text.
 

@@ -37,7 +37,7 @@ class RosterFiles:
             lock = durable.open_for_update(self._site.assign_lock, create_mode=0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield AssignText.parse(_read(self._site.assign), file=self._site.assign)
+            yield AssignText.read(self._site.assign)
         finally:
             os.close(lock)
 

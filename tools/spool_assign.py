@@ -1,4 +1,4 @@
-"""spool-assign: between control/assign as text and control/assign.cdb, in qmail's formats."""
+"""spool-assign: the table of users, in qmail's formats: as text, as database, and from other directories."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from spool.assign import format_assign, publish_assign, read_assign
+from spool.assign import format_assign, publish_plain
 from spool.assign_directory import AssignDirectory
+from spool.assign_text import AssignText
 from spool.errors import NoSuchUserError
+from tools import assign_sources
 from tools.command import EXIT_OK, add_site_option, run, site_of
 
 EXIT_NOT_ASSIGNED: Final = 3
@@ -24,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="spool-assign", description=__doc__, epilog="exit status: 0 done, 1 could not run, 2 usage, 3 not assigned"
+        prog="spool-assign",
+        description=__doc__,
+        epilog="exit status: 0 done, 1 could not run, 2 usage, 3 not assigned, 4 some homes could not be made",
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     compile_ = actions.add_parser("compile", help="make assign.cdb from assign, atomically")
@@ -39,15 +43,16 @@ def _parser() -> argparse.ArgumentParser:
     dump = actions.add_parser("dump", help="print assign.cdb as text")
     add_site_option(dump)
     dump.set_defaults(run=_dump)
+    assign_sources.add_to(actions)
     return parser
 
 
 def _compile(options: argparse.Namespace) -> int:
     site = site_of(options)
-    lines = read_assign(site.assign)
+    assigned = AssignText.read(site.assign)
     if not options.dry_run:
-        publish_assign(lines, site.assign_compiled)
-    print(f"{len(lines)} assignments")
+        publish_plain(assigned.pieces(), site.assign_compiled)
+    print(f"{assigned.count()} assignments")
     return EXIT_OK
 
 

@@ -29,7 +29,7 @@ class SkipReason(enum.Enum):
     DOMAIN = "not a domain"
     ROOT = "uid 0"
     ID = "uid or gid is not a number in range"
-    HOME = "the home is not an absolute path without colon or .."
+    HOME = "the home is not an absolute path without colon or .., below the root"
     REPEATED = "named before, with other values"
     NOT_INCLUDED = "not in the list to include"
     EXCLUDED = "in the list to exclude"
@@ -96,6 +96,8 @@ def account(
         if not home.startswith(b"/") or b".." in home.split(b"/") or any(octet in home for octet in b":\n\0"):
             return skipped(line, name, SkipReason.HOME)
         home = octets(str(Path(text(home))))
+        if home in (b"/", b"//"):
+            return skipped(line, name, SkipReason.HOME)
     try:
         domains = (DomainName(text(domain).lower()),) if domain else ()
     except MalformedNameError:

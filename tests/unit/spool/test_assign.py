@@ -171,7 +171,7 @@ def test_foreign_data_is_no_record(data: bytes) -> None:
 @pytest.mark.parametrize("home", ["/a:b", "/a\nb"])
 def test_a_foreign_record_that_no_line_can_hold_is_no_record(home: str) -> None:
     with pytest.raises(ValueError, match="contains a colon or a line end"):
-        parse_record_data(record_data(AssignRecord("joe", 1, 1, Path(home))))
+        parse_record_data(b"\0".join([b"joe", b"1", b"1", home.encode(), b"", b""]))
 
 
 def test_a_foreign_key_that_no_line_can_hold_is_no_assignment() -> None:

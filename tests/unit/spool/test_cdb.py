@@ -43,6 +43,14 @@ def test_the_hash_is_cdbs(key: bytes, value: int) -> None:
     assert cdb_hash(key) == value
 
 
+@pytest.mark.parametrize("octets", [31, 32, 33, 300])
+def test_long_keys_are_hashed_as_short_ones(octets: int) -> None:
+    value = 5381
+    for _ in range(octets):
+        value = (value * 33 ^ 255) % 2**32
+    assert cdb_hash(b"\xff" * octets) == value
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.dictionaries(st.binary(max_size=20), st.binary(max_size=400), max_size=60))
 def test_every_key_has_its_data_and_others_have_none(path: Path, records: Mapping[bytes, bytes]) -> None:

@@ -1,0 +1,1 @@
+"""Tests of ``spool.directory_sources``."""
