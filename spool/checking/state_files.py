@@ -151,8 +151,10 @@ _CHECKS: Final[Mapping[str, _ContentCheck | None]] = {
     ".lock": None,
     ".uids": _check_unique_ids,
     ".sizes": _check_sizes,
+    ".listing": None,
     ".read": None,
     ".index": None,
+    ".quota": None,
     ".mbox-journal": _check_journal,
 }
 """Our own files by what their names end in, with what is to be said of their content."""
