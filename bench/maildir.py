@@ -2,12 +2,13 @@
 
     python -m bench.maildir [--messages 100000] [--repetitions 3] [--results FILE]
 
-A client logs in to each server over loopback and asks STAT; what is timed is from PASS to the reply to STAT. The messages
-are small, and all in ``cur``, where Dovecot would move them. Two sets: names with sizes (``,S=…,W=…``), which both servers
-know, and plain names. Each server is asked in three states, one after the other:
+A client logs in to each server over loopback and asks STAT; what is timed is from PASS to the reply to STAT, and as root
+also the CPU of the server's process tree from connecting to QUIT, the steadier figure on a busy machine. The messages
+are small, and all in ``cur``, where Dovecot would move them. Two sets: names with sizes (``,S=…,W=…``), which both
+servers know, and plain names. Each server is asked in three states, one after the other:
 
 * first: it has just started, and has no index of the mailbox;
-* again: it has just started, and has what it wrote down (only what is not in the names, for us);
+* again: it has just started, and has what it wrote down;
 * same: the server that answered before answers again, nothing has changed.
 
 Runs are interleaved: ours, Dovecot as packaged, Dovecot tuned, then ours again. Needs root and Dovecot for the peers.
@@ -27,13 +28,22 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from bench.servers import PASSWORD, Server, dovecot_server, machine, make_account, our_server, owner, start, stop
 
 USER = "user00000"
 STATES = ("first", "again", "same")
 NAMES = ("sizes", "plain")
+Runs: TypeAlias = "dict[str, dict[str, list[Taken]]]"
 BODY = b"From: sender@example.org\nSubject: a small message\n\n" + b"A line of some words, as in mail.\n" * 15
+
+
+class Taken(NamedTuple):
+    """What one login took, in seconds."""
+
+    wall: float
+    cpu: float
 
 
 def main() -> int:
@@ -45,7 +55,7 @@ def main() -> int:
     if root:
         make_account()
     with_peer = root and shutil.which("dovecot") is not None
-    report: dict[str, object] = {"machine": machine(), "messages": options.messages, "seconds": {}}
+    report: dict[str, object] = {"machine": machine(), "messages": options.messages, "runs": {}}
     for names in NAMES:
         data = _mail(work, options.messages, names)
         servers = [our_server(work, data, f"maildir-{names}", users=1, port=11130)]
@@ -53,15 +63,13 @@ def main() -> int:
             servers += [
                 dovecot_server(work, data, mode, users=1, port=11030, tag="large") for mode in ("default", "tuned")
             ]
-        seconds: dict[str, dict[str, list[float]]] = {
-            server.name: {state: [] for state in STATES} for server in servers
-        }
+        runs: Runs = {server.name: {state: [] for state in STATES} for server in servers}
         for _ in range(options.repetitions):
             for server in servers:
                 for state, taken in _measure(server, work, data, options.messages, root=root):
-                    seconds[server.name][state].append(taken)
-        _print(names, seconds)
-        report["seconds"][names] = seconds  # type: ignore[index]
+                    runs[server.name][state].append(taken)
+        _print(names, runs)
+        report["runs"][names] = runs  # type: ignore[index]
     if options.results:
         Path(options.results).write_text(json.dumps(report, indent=1) + "\n")
     return 0
@@ -101,20 +109,21 @@ def _mail(work: Path, messages: int, names: str) -> Path:
     return data
 
 
-def _measure(server: Server, work: Path, data: Path, messages: int, *, root: bool) -> Iterator[tuple[str, float]]:
+def _measure(server: Server, work: Path, data: Path, messages: int, *, root: bool) -> Iterator[tuple[str, Taken]]:
     home = data / USER
     shutil.rmtree(home / ".mailspool", ignore_errors=True)
     shutil.rmtree(work / server.name / "index" / USER, ignore_errors=True)
     for left in (home / "Maildir").glob("dovecot*"):
         left.unlink()
     with _running(server, root=root):
-        yield "first", _log_in(server.port, messages)
+        yield "first", _log_in(server, messages)
     with _running(server, root=root):
-        yield "again", _log_in(server.port, messages)
-        for _ in range(3):
+        yield "again", _log_in(server, messages)
+        for _ in range(4):
             # Ours has a worker for each core, and the kernel chooses among them.
-            _log_in(server.port, messages)
-        yield "same", statistics.median(_log_in(server.port, messages) for _ in range(5))
+            _log_in(server, messages)
+        each = [_log_in(server, messages) for _ in range(5)]
+        yield "same", Taken(*(statistics.median(figures) for figures in zip(*each, strict=True)))
 
 
 @contextmanager
@@ -126,9 +135,10 @@ def _running(server: Server, *, root: bool) -> Iterator[None]:
         stop(server)
 
 
-def _log_in(port: int, messages: int) -> float:
-    """Return the seconds from PASS to the reply to STAT, and see that all messages are there."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=120)) as connection:
+def _log_in(server: Server, messages: int) -> Taken:
+    """Log in, see that all messages are there, and quit."""
+    cpu = _cpu_seconds(server)
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=120)) as connection:
         stream = connection.makefile("rb")
         stream.readline()
         connection.sendall(f"USER {USER}\r\n".encode())
@@ -138,21 +148,36 @@ def _log_in(port: int, messages: int) -> float:
         logged_in = stream.readline()
         connection.sendall(b"STAT\r\n")
         reply = stream.readline()
-        taken = time.perf_counter() - begun
+        wall = time.perf_counter() - begun
         if not logged_in.startswith(b"+OK") or reply.split()[:2] != [b"+OK", str(messages).encode()]:
-            raise SystemExit(f"port {port}: {logged_in!r} {reply!r}")
+            raise SystemExit(f"{server.name}: {logged_in!r} {reply!r}")
         connection.sendall(b"QUIT\r\n")
         stream.readline()
-    return taken
+    time.sleep(0.05)  # what a server does after QUIT is its work too
+    return Taken(wall, _cpu_seconds(server) - cpu)
 
 
-def _print(names: str, seconds: dict[str, dict[str, list[float]]]) -> None:
-    median = {server: {state: statistics.median(of[state]) for state in STATES} for server, of in seconds.items()}
-    ours = next(iter(median.values()))
-    print(f"\nnames: {names}; milliseconds from PASS to STAT, median of {len(next(iter(seconds.values()))['first'])}")
-    for server, of in median.items():
-        figures = " ".join(f"{state} {of[state] * 1000:9.1f} ({of[state] / ours[state]:7.1f}x)" for state in STATES)
-        print(f"  {server:32s} {figures}")
+def _cpu_seconds(server: Server) -> float:
+    """CPU time that the processes of a server have used, 0 if it is not counted."""
+    usage = server.cgroup / "cpuacct.usage"
+    return int(usage.read_text()) / 1e9 if usage.exists() else 0.0
+
+
+def _print(names: str, runs: Runs) -> None:
+    print(
+        f"\nnames: {names}; median of {len(next(iter(runs.values()))['first'])} runs, in milliseconds, and what we are ahead"
+    )
+    for field in Taken._fields:
+        median = {
+            server: {state: statistics.median(getattr(taken, field) for taken in of[state]) for state in STATES}
+            for server, of in runs.items()
+        }
+        ours = next(iter(median.values()))
+        for server, of in median.items():
+            figures = " ".join(
+                f"{state} {of[state] * 1000:9.1f} ({of[state] / max(ours[state], 1e-9):7.1f}x)" for state in STATES
+            )
+            print(f"  {field:5s} {server:32s} {figures}")
 
 
 if __name__ == "__main__":
