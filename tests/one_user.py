@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from spool.mailbox import Delivered, Envelope, Mailbox, MailboxKind, MailboxLocation, Maildrop
 from spool.mailboxes import open_mailbox
+from spool.quota.limits import Limit
 from spool.settings import SpoolSettings
 from tests.mailbox_locations import location_in
 
@@ -25,10 +26,11 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OneUser:
-    """A user with a mailbox in ``home``. Every method opens it anew, as another process would."""
+    """A user with a mailbox in ``home``, perhaps with a limit. Every method opens it anew, as another process would."""
 
     home: Path
     kind: MailboxKind
+    limit: Limit | None = None
 
     @property
     def location(self) -> MailboxLocation:
@@ -38,7 +40,7 @@ class OneUser:
     def mailbox(self) -> Mailbox:
         # Unquoted, so that the octets delivered are those that are read; no patience, so that a deadlock shows.
         settings = SpoolSettings(root=self.home.parent, mbox_unquote=True, mbox_lock_seconds=0.5)
-        return open_mailbox(self.location, settings)
+        return open_mailbox(self.location, settings, limit=self.limit)
 
     def deliver(self, *messages: bytes) -> list[Delivered]:
         return [self.mailbox.deliver([message], ENVELOPE) for message in messages]
