@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from spool.checking.checker import Outcome, Summary, Told, Wanted, check_spool
+from spool.checking.checker import Summary, Wanted, check_spool
 from spool.checking.kinds import Severity
+from spool.checking.repairing import Outcome, Told
 from spool.checking.undoing import Undone, UndoneChange, undo_repair
 from spool.checking.view import Account
 from spool.control_files import Domains

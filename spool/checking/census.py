@@ -92,7 +92,7 @@ class Census:
     def findings(self) -> Iterator[Finding]:
         """What the users come to; to be asked in the end."""
         root = self._view.settings.root
-        if self._elsewhere and not self._view.rehash_open:
+        if self._elsewhere and not self._view.rehash.is_open:
             yield Finding(
                 kinds.LAYOUT_DIFFERS,
                 root,

@@ -26,11 +26,12 @@ from spool.checking.census import Census
 from spool.checking.changes import CompileAssign
 from spool.checking.file_systems import check_file_systems
 from spool.checking.findings import Finding
-from spool.checking.homes import check_account, check_link, check_owner_and_mode, open_home
+from spool.checking.homes import check_account, check_link, check_owner_and_mode, open_home, place_of_home
 from spool.checking.kinds import Severity
 from spool.checking.mailboxes import check_mailboxes
 from spool.checking.mboxes import check_home_leftovers, check_mbox_directory
 from spool.checking.mending import Mender
+from spool.checking.rehash_state import RehashState
 from spool.checking.repairing import Outcome, SessionGuard, Told, mended
 from spool.checking.roster_lock import roster_locked
 from spool.checking.site_files import check_compiled, check_domains, check_leftovers, check_secrets, check_writers
@@ -138,6 +139,7 @@ def check_spool(
         secrets=wanted.secrets,
         account_of=wanted.account_of,
         statvfs=statvfs,
+        rehash=RehashState(site.maintenance),
     )
     with contextlib.ExitStack() as stack:
         mender = record = None
@@ -220,7 +222,7 @@ class _Check:
         with roster_locked(self._view.site), contextlib.suppress(NoSuchUserError):
             record = self._view.directory.user(user)  # they may have been moved, or removed
             with contextlib.ExitStack() as locks:
-                guard = SessionGuard(user, record, self._view.settings, locks)
+                guard = SessionGuard(user, record, place_of_home(record, self._view), self._view.settings, locks)
                 for finding in self._look(user, record, census):
                     if finding.key in first:
                         self._note(mended(self._mender, finding, guard))

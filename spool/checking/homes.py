@@ -16,19 +16,28 @@ from spool.checking.findings import Finding, mode_findings, owner_findings
 from spool.checking.mending import link_target
 from spool.checking.places import DIRECTORY, Place, status_of
 from spool.checking.view import Home, View
+from spool.moved_homes import home_behind
 from spool.names import UserName
 
 _NO_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
 
 
+def place_of_home(record: AssignRecord, view: View) -> Path:
+    """Say where a home is: what a rehash has moved and not yet published is behind the link at its old place."""
+    if view.rehash.is_open and (behind := home_behind(record.home, view.settings.root)) is not None:
+        return behind
+    return record.home
+
+
 def open_home(user: UserName, record: AssignRecord, view: View) -> Home | Finding:
     """Open a user's home; if that is not possible, say why. Who owns it is another matter."""
+    path = place_of_home(record, view)
     try:
-        descriptor = os.open(record.home, DIRECTORY)
+        descriptor = os.open(path, DIRECTORY)
     except OSError as error:
         return _why_not(user, record, error)
     try:
-        return Home(user, record, descriptor, view.settings)
+        return Home(user, record, path, descriptor, view.settings)
     except BaseException:
         os.close(descriptor)
         raise
@@ -73,7 +82,7 @@ def check_link(home: Home, view: View) -> Iterator[Finding]:
     if template is None:
         return
     link = Path(template.format_map({"user": home.user.text}))
-    if link == home.path:
+    if link == home.record.home:
         return
     place = Place.of(link)
     try:
@@ -82,7 +91,7 @@ def check_link(home: Home, view: View) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(kinds.HOME_LINK_MISSING, link, error.strerror or "", home.user)
         return
-    if target == str(home.path):
+    if target in {str(home.path), str(home.record.home)}:
         return
     change = PutLink(place, str(home.path), target)
     if target is not None:

@@ -6,6 +6,7 @@ import contextlib
 import enum
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from spool.assign import AssignRecord
 from spool.checking.changes import Change, CompileAssign
@@ -39,13 +40,27 @@ class Told:
 
 
 class SessionGuard:
-    """Keeps sessions out of one home, from the first change in it on until the last."""
+    """Keeps sessions out of one home, from the first change in it on until the last.
+
+    Args:
+        user: whose home.
+        record: their assignment.
+        home: where the home is.
+        settings: of the spool.
+        held: releases the locks.
+    """
 
     def __init__(
-        self, user: UserName, record: AssignRecord, settings: SpoolSettings, held: contextlib.ExitStack
+        self,
+        user: UserName,
+        record: AssignRecord,
+        home: Path,
+        settings: SpoolSettings,
+        held: contextlib.ExitStack,
     ) -> None:
         self._user = user
         self._record = record
+        self._home = home
         self._settings = settings
         self._held = held
         self._is_held = False
@@ -60,7 +75,7 @@ class SessionGuard:
         """
         if self._is_held:
             return
-        home = self._record.home
+        home = self._home
         owner = (self._record.uid, self._record.gid)
         locations = possible_locations(self._user, uid=owner[0], gid=owner[1], home=home, settings=self._settings)
         read = next((location for location in locations if os.path.lexists(location.path)), locations[-1])

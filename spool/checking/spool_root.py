@@ -83,7 +83,7 @@ class _Walk:
         target = os.path.normpath(place.base / place.path.readlink())
         if self._census.owner_of(target) is None:
             yield Finding(kinds.STRAY_LINK, place.path, f"leads to {target}")
-        elif not self._view.rehash_open:
+        elif not self._view.rehash.is_open:
             yield Finding(
                 kinds.OLD_LINK, place.path, f"leads to {target}", changes=set_aside(place, status, Keep.RECORD)
             )
@@ -106,7 +106,8 @@ class _Walk:
             if self._is_nobodys(home, place.path):
                 yield Finding(kinds.PURGE_UNFINISHED, place.path)
         elif is_home:
-            if self._is_nobodys(place.path, place.path):
+            # A rehash keeps old homes of which it made copies.
+            if not self._view.rehash.is_open and self._is_nobodys(place.path, place.path):
                 yield Finding(kinds.HOME_UNASSIGNED, place.path)
         elif depth < _DEPTH_MAX:
             yield from mode_findings(place, status, None, forbidden=0o002)

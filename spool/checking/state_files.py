@@ -77,9 +77,9 @@ def _check_file(home: Home, view: View, directory: int, name: str) -> Iterator[F
         yield from leftover(place, status, view, home.user, Keep.HOME)
         return
     for location in home.locations:
-        for suffix, check in _CHECKS.items():
-            if name == location.state_name + suffix:
-                yield from _check_own_file(home, view, directory, place, status, location, check)
+        if name.startswith(f"{location.state_name}."):
+            check = _CHECKS.get(name.removeprefix(location.state_name))
+            yield from _check_own_file(home, view, directory, place, status, location, check)
 
 
 def _check_own_file(

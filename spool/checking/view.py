@@ -11,6 +11,7 @@ from typing import Final
 from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory
 from spool.checking.places import Place, names_in, status_of
+from spool.checking.rehash_state import RehashState
 from spool.homes import STATE_DIRECTORY, possible_locations
 from spool.mailbox import MailboxLocation
 from spool.names import UserName
@@ -39,6 +40,7 @@ class View:
         secrets: further files that only their owner may read, such as the keys of certificates.
         account_of: asks getpw(); None to ask nobody.
         statvfs: asks how full a file system is.
+        rehash: whether homes are being moved.
     """
 
     site: Site
@@ -49,11 +51,7 @@ class View:
     secrets: tuple[Path, ...]
     account_of: Callable[[str], Account | None] | None
     statvfs: Callable[[int], os.statvfs_result]
-
-    @property
-    def rehash_open(self) -> bool:
-        """Whether homes are being moved, or were, and the move is not finished."""
-        return any(self.site.maintenance.glob("rehash*"))
+    rehash: RehashState
 
     def is_below_root(self, path: Path) -> bool:
         """Whether a path lies below the spool root."""
@@ -70,6 +68,7 @@ class Home:
     Attributes:
         user: whose it is.
         record: their assignment.
+        path: where it is: elsewhere than the record says while it is being moved.
         owner: uid and gid that everything in it should have.
         descriptor: of the directory.
         status: of the directory, when it was opened.
@@ -77,26 +76,22 @@ class Home:
         locations: where the user's mailbox may be.
     """
 
-    __slots__ = ("_base", "_name", "descriptor", "locations", "names", "owner", "record", "status", "user")
+    __slots__ = ("_base", "_name", "descriptor", "locations", "names", "owner", "path", "record", "status", "user")
 
-    def __init__(self, user: UserName, record: AssignRecord, descriptor: int, settings: SpoolSettings) -> None:
+    def __init__(
+        self, user: UserName, record: AssignRecord, path: Path, descriptor: int, settings: SpoolSettings
+    ) -> None:
         self.user: Final = user
         self.record: Final = record
+        self.path: Final = path
         self.owner: Final = (record.uid, record.gid)
         self.descriptor: Final = descriptor
         self.status: Final = os.fstat(descriptor)
         self.names: Final = frozenset(names_in(descriptor))
         # Taken apart once: of each home some twenty places are looked at.
-        self._base: Final = record.home.parent
-        self._name: Final = record.home.name
-        self.locations: Final = possible_locations(
-            user, uid=record.uid, gid=record.gid, home=record.home, settings=settings
-        )
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return self.record.home
+        self._base: Final = path.parent
+        self._name: Final = path.name
+        self.locations: Final = possible_locations(user, uid=record.uid, gid=record.gid, home=path, settings=settings)
 
     @property
     def itself(self) -> Place:

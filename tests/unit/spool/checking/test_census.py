@@ -11,7 +11,7 @@ from spool.checking.homes import open_home
 from spool.checking.view import Home
 from spool.names import UserName
 from tests.unit.spool.checking.made_site import MadeSite
-from tests.unit.spool.checking.views import view_of
+from tests.unit.spool.checking.views import begin_rehash, view_of
 
 
 def test_homes_that_another_layout_put_there_are_told_once_with_an_example(made: MadeSite) -> None:
@@ -23,8 +23,7 @@ def test_homes_that_another_layout_put_there_are_told_once_with_an_example(made:
 
 def test_while_homes_are_moved_another_layout_is_no_finding(made: MadeSite) -> None:
     made.changed_settings["layout"] = "first-two"
-    made.site.maintenance.mkdir(mode=0o700)
-    (made.site.maintenance / "rehash-journal").touch()
+    begin_rehash(made)
     assert made.kinds() == []
 
 

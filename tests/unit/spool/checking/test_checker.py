@@ -14,15 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spool import durable
+from spool.assign import AssignRecord
 from spool.checking import checker, kinds
 from spool.checking.changes import MakeDirectory
 from spool.checking.checker import Wanted, check_spool
 from spool.checking.findings import Finding
+from spool.checking.homes import open_home
 from spool.checking.kinds import KINDS, Severity
 from spool.checking.mending import Mender
 from spool.checking.repairing import Outcome
 from spool.checking.undoing import Undone
-from spool.checking.view import View
+from spool.checking.view import Home, View
 from spool.errors import MaintenanceBusyError, NoSuchUserError
 from spool.mailbox import Envelope
 from spool.maintenance import maintenance
@@ -183,12 +185,10 @@ def test_what_only_the_second_look_sees_is_no_finding_yet(made: MadeSite, monkey
 def test_a_user_who_is_removed_or_moved_meanwhile_is_no_finding(
     made: MadeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = iter([lambda: made.roster.remove_user(ANN, purge=True), lambda: None, lambda: None])
-    open_home = checker.open_home
-
-    def change_first(*arguments: object) -> object:
-        next(looks)()
-        return open_home(*arguments)  # type: ignore[arg-type]
+    def change_first(user: UserName, record: AssignRecord, view: View) -> Home | Finding:
+        if user == ANN:
+            made.roster.remove_user(ANN, purge=True)
+        return open_home(user, record, view)
 
     monkeypatch.setattr(checker, "open_home", change_first)
     assert made.kinds() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spool.checking import maildirs
-from spool.checking.places import Place
+from spool.checking.places import Place, names_in, status_of
 from spool.checking.view import Seen
 from tests.unit.spool.checking.denying import deny
 from tests.unit.spool.checking.made_site import MadeSite, age
@@ -70,7 +70,7 @@ def test_young_files_in_tmp_are_deliveries(made: MadeSite, maildir: Path) -> Non
 def test_names_that_go_while_they_are_looked_at_are_no_findings(
     made: MadeSite, maildir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = maildirs.names_in
+    listed = names_in
     monkeypatch.setattr(maildirs, "names_in", lambda descriptor: [*listed(descriptor), "gone"])
     assert made.kinds(deep=True) == []
 
@@ -80,10 +80,10 @@ def test_a_message_that_is_moved_meanwhile_is_not_there_twice(
 ) -> None:
     moving = message(maildir)
     base = moving.name.partition(":")[0]
-    listed = maildirs.names_in
+    listed = names_in
     monkeypatch.setattr(maildirs, "names_in", lambda descriptor: [*listed(descriptor), base])
     moving.rename(maildir / "new" / base)
-    looked = maildirs.status_of
+    looked = status_of
 
     def look(name: str, directory: int) -> os.stat_result | None:
         status = looked(name, directory)

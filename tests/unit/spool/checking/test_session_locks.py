@@ -36,11 +36,10 @@ def test_a_lock_that_is_missing_is_made_for_its_owner(made: MadeSite) -> None:
 
 @pytest.mark.parametrize("kind", ["missing", "link", "file"])
 def test_without_a_directory_there_are_no_sessions(tmp_path: Path, kind: str) -> None:
-    match kind:
-        case "link":
-            (tmp_path / "state").symlink_to(tmp_path)
-        case "file":
-            (tmp_path / "state").touch()
+    if kind == "link":
+        (tmp_path / "state").symlink_to(tmp_path)
+    elif kind == "file":
+        (tmp_path / "state").touch()
     with sessions_locked(Place(tmp_path, ("state",)), ("x.lock",)):
         pass
     assert not (tmp_path / "x.lock").exists()

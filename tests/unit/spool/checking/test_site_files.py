@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from spool.assign import compile_assign
 from spool.checking import roster_lock, site_files
+from spool.checking.leftovers import is_leftover
 from spool.checking.undoing import Undone
 from tests.unit.spool.checking.breakages import RANDOM
 from tests.unit.spool.checking.made_site import MadeSite, age
@@ -77,11 +79,10 @@ def test_a_leftover_that_goes_meanwhile_is_no_finding(made: MadeSite, monkeypatc
     leftover = made.site.control / f".assign.{RANDOM}.new"
     leftover.touch()
     age(leftover)
-    matches = site_files.is_leftover
 
     def remove_first(name: str) -> bool:
         leftover.unlink(missing_ok=True)
-        return matches(name)
+        return is_leftover(name)
 
     monkeypatch.setattr(site_files, "is_leftover", remove_first)
     assert made.kinds() == []
@@ -95,7 +96,7 @@ def test_a_site_without_lists_has_no_leftovers(made: MadeSite) -> None:
 
 def test_users_are_added_while_a_stale_database_is_waited_for(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text is written before the database; whoever looks in between sees them differ."""
-    compile_assign, first = site_files.compile_assign, [b"what the text said a moment ago"]
+    first = [b"what the text said a moment ago"]
     monkeypatch.setattr(site_files, "compile_assign", lambda lines: first.pop() if first else compile_assign(lines))
     assert made.kinds() == []
 

@@ -8,9 +8,11 @@ import os
 import pytest
 
 from spool.checking import spool_root
+from spool.checking.places import names_in, status_of
 from tests.unit.spool.checking.breakages import RANDOM
 from tests.unit.spool.checking.denying import deny
 from tests.unit.spool.checking.made_site import MadeSite
+from tests.unit.spool.checking.views import begin_rehash
 
 
 def test_a_root_that_is_a_link_is_gone_through(made: MadeSite) -> None:
@@ -23,8 +25,7 @@ def test_a_root_that_is_a_link_is_gone_through(made: MadeSite) -> None:
 def test_links_at_old_places_stay_while_homes_are_moved(made: MadeSite) -> None:
     (made.root / "ann").symlink_to(os.path.relpath(made.home("ann"), made.root))
     assert made.kinds() == ["old-link"]
-    made.site.maintenance.mkdir(mode=0o700)
-    (made.site.maintenance / "rehash-journal").touch()
+    begin_rehash(made)
     assert made.kinds() == []
 
 
@@ -45,7 +46,7 @@ def test_a_directory_that_cannot_be_opened_is_told(
 
 def test_a_directory_that_cannot_be_looked_into_is_told(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     (made.root / "x").mkdir()
-    looked = spool_root.status_of
+    looked = status_of
 
     def look(name: str, directory: int) -> os.stat_result | None:
         if name == "x/.mailspool":
@@ -57,7 +58,7 @@ def test_a_directory_that_cannot_be_looked_into_is_told(made: MadeSite, monkeypa
 
 
 def test_what_goes_meanwhile_is_no_finding(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = spool_root.names_in
+    listed = names_in
     monkeypatch.setattr(spool_root, "names_in", lambda descriptor: [*listed(descriptor), "gone"])
     assert made.kinds() == []
 
@@ -97,4 +98,11 @@ def test_a_home_that_is_being_given_to_a_new_user_is_no_finding(
 def test_the_root_is_nobody_else_s_to_write_in(made: MadeSite) -> None:
     made.root.chmod(0o757)
     assert made.kinds(repair=True) == ["mode-too-open"]
+    assert made.kinds() == []
+
+
+def test_old_homes_are_kept_while_homes_are_copied(made: MadeSite) -> None:
+    (made.root / "x" / ".mailspool").mkdir(parents=True)
+    assert made.kinds() == ["home-unassigned"]
+    begin_rehash(made)
     assert made.kinds() == []

@@ -10,6 +10,7 @@ import pytest
 
 from spool import durable
 from spool.checking import state_files
+from spool.checking.places import names_in
 from spool.errors import SpoolError
 from spool.unique_ids import FILE_OCTETS_MAX
 from tests.unit.spool.checking.denying import deny
@@ -35,7 +36,7 @@ def test_files_of_others_in_our_directory_are_their_matter(made: MadeSite) -> No
 
 
 def test_what_goes_meanwhile_is_no_finding(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = state_files.names_in
+    listed = names_in
     monkeypatch.setattr(state_files, "names_in", lambda descriptor: [*listed(descriptor), "gone"])
     made.state_file("ann", ".uids").touch()
     made.give_homes()
