@@ -10,7 +10,7 @@ from spool.expiry import DAY_SECONDS, Expired, ExpiryRules, Outcome, UserExpired
 from spool.mailbox import Envelope, MailboxKind, Maildrop, MessageFacts
 from spool.mailboxes import open_mailbox
 from spool.maintenance import maintenance
-from spool.mbox import MboxMailbox
+from spool.mbox.mailbox import MboxMailbox
 from spool.names import DomainName, UserName
 from spool.progress import NoProgress
 from spool.site_mailboxes import SiteMailboxes

@@ -7,7 +7,7 @@ import pytest
 
 from spool.errors import MailboxUnavailableError, SpoolError
 from spool.mailbox import Envelope, MailboxKind, MailboxLocation
-from spool.mbox import MboxMailbox
+from spool.mbox.mailbox import MboxMailbox
 from spool.quota import usage
 from spool.quota.limits import Limit
 from spool.quota.maildir_size import Counted
