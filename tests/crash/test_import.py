@@ -18,6 +18,8 @@ from tests.crash.stopping import each_stop, run_in_child
 from tests.one_user import on_the_wire
 from tests.small_site import SmallSite
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 FROM = b"From sender@example.org Thu Jan  1 00:00:%02d 2015\n"
 EQUAL = b"Subject: equal\n\nthe same\n"
 OLD = [b"Subject: one\nStatus: RO\n\n>From the first\n", EQUAL, EQUAL, b"Subject: two\n\nbody\n"]
@@ -55,25 +57,21 @@ def fresh(tmp_path: Path, kind: MailboxKind) -> Callable[[int], SmallSite]:
     return partial(prepared, tmp_path, kind)
 
 
-def test_running_again_completes_it(fresh: Callable[[int], SmallSite]) -> None:
+def test_a_message_is_in_the_old_mbox_or_seen_and_running_again_completes_it(fresh: Callable[[int], SmallSite]) -> None:
     for stopped in each_stop(fresh, arranged):
-        import_all(stopped.state)
-        assert stopped.state.octets("ann") == SHOWN, stopped
-        assert stopped.state.last_accessed("ann") == 1, stopped
-        assert (stopped.state.directory / "old" / "ann").read_bytes() == b"", stopped
-
-
-def test_a_message_is_in_the_old_mbox_or_seen_by_a_session_at_every_moment(fresh: Callable[[int], SmallSite]) -> None:
-    for stopped in each_stop(fresh, arranged):
-        seen = stopped.state.octets("ann")
-        old = (stopped.state.directory / "old" / "ann").read_bytes()
-        # Seen is a part in the right order; what is not seen is still in the old mbox.
+        site = stopped.state
+        seen, old = site.octets("ann"), site.directory / "old" / "ann"
+        # What is seen is a part in the right order; where it is not all, it is still in the old mbox.
         assert seen == [octets for octets in SHOWN if octets in seen][: len(seen)], stopped
-        assert len(seen) == len(SHOWN) or old == mbox_of(*OLD), stopped
+        assert len(seen) == len(SHOWN) or old.read_bytes() == mbox_of(*OLD), stopped
+        import_all(site)
+        assert site.octets("ann") == SHOWN, stopped
+        assert site.last_accessed("ann") == 1, stopped
+        assert old.read_bytes() == b"", stopped
 
 
 def test_what_is_deleted_after_the_stop_does_not_come_back(fresh: Callable[[int], SmallSite]) -> None:
-    for stopped in each_stop(fresh, arranged):
+    for stopped in each_stop(fresh, arranged, step=3):
         site = stopped.state
         seen = site.octets("ann")
         site.session("ann", deleted=set(range(1, len(seen) + 1)))
@@ -82,7 +80,7 @@ def test_what_is_deleted_after_the_stop_does_not_come_back(fresh: Callable[[int]
 
 
 def test_mail_that_comes_after_the_stop_is_there_once(fresh: Callable[[int], SmallSite]) -> None:
-    for stopped in each_stop(fresh, arranged):
+    for stopped in each_stop(fresh, arranged, step=3):
         site = stopped.state
         with (site.directory / "old" / "ann").open("ab") as old:
             old.write(FROM % 30 + LATER + b"\n")
