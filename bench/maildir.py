@@ -129,6 +129,7 @@ def _measure(server: Server, work: Path, data: Path, messages: int, *, root: boo
 @contextmanager
 def _running(server: Server, *, root: bool) -> Iterator[None]:
     start(server, root=root)
+    time.sleep(1)  # what it does to start is another matter
     try:
         yield
     finally:
