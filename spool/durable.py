@@ -32,6 +32,7 @@ from spool.errors import MailboxUnavailableError, StorageFullError
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Nobody's planted link is followed, and nobody's planted FIFO blocks us: O_NONBLOCK means nothing for regular files.
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SYNC: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -216,6 +217,27 @@ def replace_file(
     sync_directory(path.parent)
 
 
+def put_file(path: Path, pieces: Iterable[bytes]) -> None:
+    """Put a file of ours alone with exactly this content in the place of ``path``, or where nothing was; not synced.
+
+    Readers see the old file or the new one, each whole, until a crash, which may leave anything of either, and a file
+    ``.NAME.RANDOM.new`` beside it. So this is for what can be made again, and tells by itself whether it is whole.
+    """
+    temporary = _temporary_name(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
+    try:
+        try:
+            for piece in pieces:
+                write_all(descriptor, piece)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
 def make_symlink(path: Path, target: str) -> None:
     """Put a symbolic link to ``target`` in the place of ``path``, which is a link or nothing.
 
@@ -348,15 +370,26 @@ def change_attributes(descriptor: int, *, mode: int | None = None, owner: tuple[
         OSError: it is not ours to change, or cannot be synced.
     """
     path = f"/proc/self/fd/{descriptor}"
-    if owner is not None:
-        os.chown(path, *owner)
-    if mode is not None:
-        os.chmod(path, mode)
-    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # To be synced it must be opened for reading, which may be permitted only before, or only after the change.
+    opened = _open_for_sync(path)
     try:
+        if owner is not None:
+            os.chown(path, *owner)
+        if mode is not None:
+            os.chmod(path, mode)
+        if opened is None:
+            opened = os.open(path, _SYNC)
         os.fsync(opened)
     finally:
-        os.close(opened)
+        if opened is not None:
+            os.close(opened)
+
+
+def _open_for_sync(path: str) -> int | None:
+    try:
+        return os.open(path, _SYNC)
+    except PermissionError:
+        return None
 
 
 def set_modification_time(name: str, nanoseconds: int, *, dir_fd: int) -> None:

@@ -17,8 +17,12 @@ LOCK_SUFFIX: Final = ".lock"
 
 
 def concerns_sessions(place: Place) -> bool:
-    """Whether a session may use what is at a place: all in a home, but the directory that the locks lie in."""
-    return place.home_uid is not None and place.parts[1:] != (STATE_DIRECTORY,)
+    """Whether a session may use what is at a place: all in a home, but the locks and the directory they lie in.
+
+    Those may have to be mended before they can be locked.
+    """
+    is_of_locks = place.parts[1:2] == (STATE_DIRECTORY,) and (len(place.parts) == 2 or place.name.endswith(LOCK_SUFFIX))
+    return place.home_uid is not None and not is_of_locks
 
 
 @contextlib.contextmanager

@@ -310,10 +310,40 @@ def test_a_new_link_takes_no_name(tmp_path: Path) -> None:
 def test_attributes_change_by_a_descriptor_that_may_not_read(tmp_path: Path) -> None:
     (tmp_path / "f").touch(mode=0o200)
     descriptor = os.open(tmp_path / "f", os.O_PATH)
-    durable.change_attributes(descriptor, mode=0o640)
+    for mode in (0o640, 0o200, 0o600):
+        durable.change_attributes(descriptor, mode=mode)
+        assert mode_of(tmp_path / "f") == mode
     durable.change_attributes(descriptor, owner=(os.getuid(), os.getgid()))
     os.close(descriptor)
-    assert mode_of(tmp_path / "f") == 0o640
+
+
+@pytest.mark.parametrize("permitted", [0, 1])
+def test_attributes_are_synced_through_whichever_opening_is_permitted(
+    tmp_path: Path, fake: Callable[..., FakeOs], permitted: int
+) -> None:
+    (tmp_path / "f").touch()
+    descriptor, openings = os.open(tmp_path / "f", os.O_PATH), iter(range(2))
+
+    def denying(*arguments: Any) -> int:
+        if next(openings) < permitted:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return os.open(*arguments)
+
+    calls = fake(open=denying).calls
+    durable.change_attributes(descriptor, mode=0o600)
+    os.close(descriptor)
+    assert calls.count("fsync") == 1
+    assert calls.count("close") == 1
+
+
+def test_attributes_that_cannot_be_changed_leave_nothing_open(tmp_path: Path, fake: Callable[..., FakeOs]) -> None:
+    (tmp_path / "f").touch()
+    descriptor = os.open(tmp_path / "f", os.O_PATH)
+    calls = fake(open=failing(errno.EACCES), chmod=failing(errno.EPERM)).calls
+    with pytest.raises(PermissionError):
+        durable.change_attributes(descriptor, mode=0o600)
+    os.close(descriptor)
+    assert calls.count("close") == 0
 
 
 def test_a_time_of_modification_is_set(tmp_path: Path) -> None:

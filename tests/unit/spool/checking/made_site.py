@@ -143,7 +143,10 @@ class MadeSite:
                 or (path.name.endswith(".lock") and path.parent.name == ".mailspool")
             ):
                 continue
-            status = path.lstat()
+            try:
+                status = path.lstat()
+            except PermissionError:
+                continue
             content: object = None
             if stat.S_ISLNK(status.st_mode):
                 content = path.readlink()
