@@ -49,7 +49,7 @@ def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: 
         HomeUnavailableError: the home, or the directory of an mbox outside of it, is missing or not the user's.
         MailboxUnavailableError: something else stands where the mailbox should, or it cannot be looked at.
     """
-    with _opened_home(home, uid, moved_below=settings.root) as (descriptor, place):
+    with opened_home(home, uid, moved_below=settings.root) as (descriptor, place):
         for template in settings.templates:
             location = _location(template, user, uid, gid, place, settings)
             base = descriptor if template.in_home else None
@@ -126,7 +126,7 @@ def make_mailbox(location: MailboxLocation) -> None:
     with contextlib.ExitStack() as stack, durable.storage_errors(location.path):
         parent = location.path.parent
         if location.home in location.path.parents:
-            directory, _ = stack.enter_context(_opened_home(location.home, location.uid))
+            directory, _ = stack.enter_context(opened_home(location.home, location.uid))
             for part in parent.relative_to(location.home).parts:
                 _make_directory(_through(directory) / part, 0o700, owner)
                 directory = _entered(stack, part, directory)
@@ -163,20 +163,29 @@ def _location(
         kind=template.kind,
         state=home / STATE_DIRECTORY,
         # With the user in it: two users of one home may have two mailboxes, or one.
-        state_name=_state_name(template.text.replace("{user}", user.text)),
+        state_name=state_name(template.text.replace("{user}", user.text)),
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _state_name(text: str) -> str:
+def state_name(text: str) -> str:
     """Name a mailbox for files in the home: from its template's text, which stays when homes and directories move."""
     text = str(Path(text))
     return f"{_UNSAFE.sub('_', Path(text).name)[:32]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 @contextlib.contextmanager
-def _opened_home(home: Path, uid: int, *, moved_below: Path | None = None) -> Iterator[tuple[int, Path]]:
-    """Open a home, or what it was moved to below a spool root, and say which of them it is."""
+def opened_home(home: Path, uid: int, *, moved_below: Path | None = None) -> Iterator[tuple[int, Path]]:
+    """Hold a home open (``O_PATH``), or what it was moved to, and give its descriptor and its path.
+
+    Args:
+        home: as it stands in the assign record.
+        uid: who must own it.
+        moved_below: the spool root, below which the home may have been moved.
+
+    Raises:
+        HomeUnavailableError: it is missing, a link of somebody else's, or not the user's.
+    """
     try:
         descriptor, home = _open_home(home, moved_below)
     except OSError as error:

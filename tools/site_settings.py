@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from accounts.settings import AuthSettings
+from delivery.settings import DeliverySettings
 from popd.server.settings import Pop3Settings
 from serving.settings import (
     LimitsSettings,
@@ -23,6 +24,7 @@ from spool.site import Site
 
 SECTIONS: Final[Mapping[str, type]] = {
     "spool": SpoolSettings,
+    "delivery": DeliverySettings,
     "service": ServiceSettings,
     "workers": WorkersSettings,
     "auth": AuthSettings,
@@ -40,6 +42,7 @@ class SiteSettings:
     """One site's settings, checked. ``listeners`` are the ``[[listener]]`` tables in their order."""
 
     spool: SpoolSettings
+    delivery: DeliverySettings
     service: ServiceSettings
     workers: WorkersSettings
     auth: AuthSettings

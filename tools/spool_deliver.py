@@ -1,4 +1,4 @@
-"""spool-deliver: put one message, read from stdin, into a user's maildrop.
+"""spool-deliver: deliver one message, read from stdin, as its recipient's instructions say, else into their maildrop.
 
 USER is a local part or an address of a local domain: an exact record of control/assign, else the longest wildcard. On
 failure the first line of output begins with the enhanced status code of RFC 3463. That output may reach the sender, who
@@ -63,13 +63,20 @@ def _run(arguments: Sequence[str], codes: ExitCodes) -> int:
     # Loaded here: an installation that is broken, or being replaced at the moment, must not bounce mail either.
     from spool.errors import MalformedNameError, NoSuchUserError, SettingsError, SpoolError  # noqa: PLC0415
     from tools.command import site_of  # noqa: PLC0415
-    from tools.delivering import deliver  # noqa: PLC0415
+    from tools.delivering import delivery_agent, pieces  # noqa: PLC0415
 
     options = _parser(codes).parse_args(arguments)
     try:
-        deliver(site_of(options), options.user, sender=options.sender or None, message=sys.stdin.buffer)
+        agent = delivery_agent(site_of(options))
+        if options.explain:
+            for line in agent.explain(options.user, options.sender or None):
+                print(line)
+        else:
+            agent.deliver(options.user, options.sender or None, pieces(sys.stdin.buffer))
     except SpoolError as error:
         print(f"{error.status} {error.public_text}", file=sys.stderr)
+        if options.explain:
+            print(error, file=sys.stderr)  # to the operator who asks, and no sender
         _log(f"{options.user}: {error.status} {error}")
         match error:
             case SettingsError():
@@ -88,6 +95,9 @@ def _parser(codes: ExitCodes) -> argparse.ArgumentParser:
     add_site_option(parser)
     parser.add_argument(
         "--sender", metavar="ADDRESS", default="", help="the envelope sender (default: the null sender)"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say who decides what becomes of a message; deliver nothing"
     )
     parser.add_argument("--exit-codes", choices=tuple(EXIT_CODES), default=DEFAULT_EXIT_CODES, help="default: qmail")
     parser.add_argument("user", metavar="USER", help="a local part, or an address of a local domain")

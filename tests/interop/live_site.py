@@ -59,11 +59,14 @@ class LiveSite:
         return result
 
     def init(self, *options: str) -> None:
-        """Make the site with free ports for POP3 and POP3S."""
+        """Make the site with free ports for POP3 and POP3S. Messages are stored as they come, to be compared."""
         account = ("--user", self.account) if self.account is not None else ()
         root = str(self.directory / "spool")
+        as_it_comes = ("--set", "delivery.added_fields=")
         listeners = ("--listen", "pop3=127.0.0.1:0", "--listen", "pop3s=127.0.0.1:0")
-        self.run("mailspool", "init", str(self.site), "--spool-root", root, *account, *listeners, *options)
+        self.run(
+            "mailspool", "init", str(self.site), "--spool-root", root, *account, *listeners, *as_it_comes, *options
+        )
 
     def add_user(self, name: str, *options: str, password: str = PASSWORD) -> None:
         """Add a user whose password is ``password``."""

@@ -39,8 +39,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def record(home: Path, user: str = "fred", uid: int | None = None) -> AssignRecord:
-    return AssignRecord(user, os.geteuid() if uid is None else uid, os.getegid(), home)
+def record(home: Path, user: str = "fred", uid: int | None = None, dash: str = "") -> AssignRecord:
+    return AssignRecord(user, os.geteuid() if uid is None else uid, os.getegid(), home, dash=dash)
 
 
 def publish(site: Path, *lines: AssignLine) -> None:
@@ -51,10 +51,14 @@ def delivered(site: Path) -> list[bytes]:
     return [path.read_bytes() for path in (site / "spool/f/fred/Maildir/new").iterdir()]
 
 
+def stored(sender: str, recipient: str) -> bytes:
+    return f"Return-Path: <{sender}>\nDelivered-To: {recipient}\n".encode() + MESSAGE
+
+
 @pytest.mark.parametrize("user", ["fred", "FRED", "fred-list", "fred@example.org", "fred@EXAMPLE.org"])
 def test_a_message_goes_into_the_maildrop(site: Path, user: str) -> None:
     assert spool_deliver.main(["--sender", "a@example.net", user]) == 0
-    assert delivered(site) == [MESSAGE]
+    assert delivered(site) == [stored("a@example.net", user if "@" in user else f"{user}@example.org")]
 
 
 @pytest.mark.parametrize(("dialect", "status"), [("qmail", 100), ("sysexits", 67)])
@@ -110,7 +114,7 @@ def test_a_bug_is_temporary(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(delivering, "open_mailbox", broken)
+    monkeypatch.setattr(delivering, "delivery_agent", broken)
     assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
     assert capsys.readouterr().err == "4.3.0 mail system error\n"
 
@@ -128,7 +132,7 @@ def test_an_interruption_is_temporary(site: Path, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(delivering, "open_mailbox", interrupted)
+    monkeypatch.setattr(delivering, "delivery_agent", interrupted)
     assert spool_deliver.main(["fred"]) == 111
 
 
@@ -199,7 +203,7 @@ def test_a_user_s_own_limit_comes_before_the_site_s(site: Path) -> None:
         file.write('quota = "10"\n')
     (site / "control" / "quotas").write_text("fred:1M\n")
     assert spool_deliver.main(["fred"]) == 0
-    assert delivered(site) == [MESSAGE]
+    assert delivered(site) == [stored("", "fred@example.org")]
     assert (site / "spool/f/fred/Maildir/maildirsize").read_text().startswith("1048576S\n")
 
 

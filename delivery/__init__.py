@@ -1,0 +1,1 @@
+"""The delivery agent: who controls an address, what their instructions say, and carrying it out. No Twisted."""

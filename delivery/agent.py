@@ -1,0 +1,169 @@
+"""One delivery from an address to its end, in a process that is the recipient already or can become them.
+
+The order matters: whose mail it is comes from ``assign.cdb``, then the process becomes that user for good, and only
+then anything in their home is opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from delivery.engine import Attempt, Means, Report, deliver
+from delivery.environment import Recipient
+from delivery.errors import ProgramDeferredError
+from delivery.explanation import explain
+from delivery.forwarding import SendmailForwarder
+from delivery.headers import added_lines
+from delivery.home_files import HomeFiles
+from delivery.messages import Message, standard_input
+from delivery.places import Places
+from delivery.plans import Plan, make_plan
+from delivery.programs import Ended, ProgramLimits, run_program
+from delivery.settings import DeliverySettings
+from spool import durable
+from spool.assign_directory import AssignDirectory, Match
+from spool.control_files import Locals
+from spool.errors import DirectoryUnavailableError, MalformedNameError, NoSuchUserError
+from spool.homes import opened_home
+from spool.names import DomainName, UserName
+from spool.quota.limits import Limit
+from spool.quota.table import Limits
+from spool.settings import SpoolSettings
+from spool.site import Site
+
+_SHELL: Final = b"/bin/sh"
+_NO_DOMAIN: Final = "localhost"  # of an address without a domain, where control/locals names none
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAgent:
+    """Delivers on one site.
+
+    Attributes:
+        site: the site.
+        spool: its settings.
+        delivery: its settings.
+        become: makes this process a recipient, for good; raises a SpoolError where it cannot.
+    """
+
+    site: Site
+    spool: SpoolSettings
+    delivery: DeliverySettings
+    become: Callable[[Recipient], None]
+
+    def deliver(self, address: str, sender: str | None, message: Iterable[bytes]) -> Report:
+        """Deliver a message.
+
+        Holds when it returns (``delivery.engine.deliver``).
+
+        Args:
+            address: a local part, or an address of a local domain.
+            sender: the envelope sender, None for the null sender.
+            message: the message as stored, with LF line ends; read to its end before anything is done with it.
+
+        Raises:
+            SpoolError: it was not delivered; its status says whether to try again.
+        """
+        recipient, _ = self._resolved(address)
+        limit = Limits(self.site.quotas, self.spool.quota_limit).of(recipient.user)
+        self.become(recipient)
+        stored = Message.of(message)
+        with contextlib.closing(stored), self._at_home(recipient) as (recipient, home):
+            plan = self._plan(recipient, sender, home)
+            lines = added_lines(recipient.address, sender, time.time())
+            with self._means(recipient, home, limit) as means:
+                return deliver(Attempt(stored, recipient, sender, plan, lines, self.delivery.added_fields), means)
+
+    def explain(self, address: str, sender: str | None) -> Iterator[str]:
+        """Yield what would be done with a message, as text for a person.
+
+        Raises:
+            SpoolError: it would not be delivered.
+        """
+        recipient, match = self._resolved(address)
+        self.become(recipient)
+        with self._at_home(recipient) as (recipient, home):
+            yield from explain(recipient, match.prefix, self._plan(recipient, sender, home))
+
+    def _resolved(self, address: str) -> tuple[Recipient, Match]:
+        local, at, domain = address.rpartition("@")
+        local = local if at else address
+        domains = Locals(self.site.locals)
+        if at and not domains.contains(DomainName(domain.lower())):
+            raise NoSuchUserError(f"{domain} is not a local domain")
+        match = AssignDirectory(self.site.assign_compiled).lookup(local)
+        record = match.record
+        try:
+            user = UserName(record.user)
+        except MalformedNameError as error:
+            # The address was found; it is the record that is wrong, and the operator can mend it.
+            raise DirectoryUnavailableError(f"assign: {error}") from error
+        if not at:
+            domain = str(min(domains.all(), default=_NO_DOMAIN, key=str))
+        recipient = Recipient(local, domain, user, record.uid, record.gid, record.home, record.dash, record.extension)
+        return recipient, match
+
+    @contextlib.contextmanager
+    def _at_home(self, recipient: Recipient) -> Iterator[tuple[Recipient, int]]:
+        """Open the home, wherever it was moved to since the assignment was read."""
+        with opened_home(recipient.home, recipient.uid, moved_below=self.spool.root) as (descriptor, home):
+            yield dataclasses.replace(recipient, home=home), descriptor
+
+    def _plan(self, recipient: Recipient, sender: str | None, home: int) -> Plan:
+        files = HomeFiles(recipient.home, home, follow_links=has_own_uid(recipient.uid, self.spool.root))
+        return make_plan(recipient, sender, files, self.delivery)
+
+    @contextlib.contextmanager
+    def _means(self, recipient: Recipient, home: int, limit: Limit | None) -> Iterator[Means]:
+        own_uid = has_own_uid(recipient.uid, self.spool.root)
+        places = Places(recipient, home, self.spool, limit=limit, follow_links=own_uid)
+        with contextlib.closing(places):
+            yield Means(
+                mailbox=places.open,
+                run=self._runner(home) if own_uid and self.delivery.programs else None,
+                forwarder=SendmailForwarder(self.delivery.sendmail) if self.delivery.sendmail else None,
+            )
+
+    def _runner(self, home: int) -> Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended]:
+        settings = self.delivery
+        limits = ProgramLimits(
+            settings.program_seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
+        )
+
+        def run(command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
+            arguments = (_SHELL, b"-c", command.encode("utf-8", "surrogateescape"))
+            try:
+                stdin = standard_input(message)
+                try:
+                    return run_program(arguments, environment=environment, directory=home, message=stdin, limits=limits)
+                finally:
+                    os.close(stdin)
+            except OSError as error:
+                raise ProgramDeferredError(f"{command[:80]}: {error.strerror}") from error
+
+        return run
+
+
+def has_own_uid(uid: int, root: Path) -> bool:
+    """Whether the kernel keeps a user apart from the others of their site.
+
+    The spool root belongs to the account that the service runs as, and so does every home where users share a uid.
+    There no link may lead out of a home, and nobody's programs are run. If the spool root belongs to root nobody can
+    tell, and it is the same.
+
+    Args:
+        uid: the user's.
+        root: the spool root.
+
+    Raises:
+        SpoolError: it cannot be looked at.
+    """
+    with durable.storage_errors(root):
+        return root.stat().st_uid not in {0, uid}

@@ -1,0 +1,155 @@
+"""Carrying out a plan: one message to one recipient (qmail-local; dot-qmail(5)).
+
+Lines are followed strictly one after another. The first that fails ends the delivery with its error; those before it
+have been followed, and will be again when the message is tried again. Addresses are only collected, and the message is
+handed over to all of them at the end, so an earlier failure forwards nothing. What can be known to fail is found out
+before the first line is followed, so that a retry doubles as little as can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from delivery import outcomes
+from delivery.destinations import Forward, Instruction, MaildirFile, MboxFile, OwnMaildrop, Program
+from delivery.environment import Recipient, environment
+from delivery.errors import ForwardingDeferredError, MailLoopError, ProgramDeferredError, ProgramRefusedError
+from delivery.forwarding import Forwarder
+from delivery.headers import AddedLines
+from delivery.messages import Message
+from delivery.plans import Plan
+from delivery.programs import Ended
+from delivery.settings import AddedField
+from spool.mailbox import Envelope, Mailbox
+from spool.mbox.headers import STORAGE_FIELDS, FieldFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What deliveries to one recipient work with.
+
+    Attributes:
+        mailbox: opens the user's own mailbox, or one at a path that the user named.
+        run: runs a shell command with an environment and a standard input; None where users' programs are not run.
+        forwarder: takes over what goes elsewhere; None where nothing can be forwarded.
+    """
+
+    mailbox: Callable[[OwnMaildrop | MaildirFile | MboxFile], Mailbox]
+    run: Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended] | None
+    forwarder: Forwarder | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A delivery to be tried.
+
+    Attributes:
+        message: the message.
+        recipient: to whom.
+        sender: of the envelope, None for the null sender.
+        plan: what the recipient's instructions say.
+        lines: what a delivery can add.
+        added_fields: what of that is put before what is stored.
+    """
+
+    message: Message
+    recipient: Recipient
+    sender: str | None
+    plan: Plan
+    lines: AddedLines
+    added_fields: Sequence[AddedField]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done: how many mailboxes and programs have it, and to which addresses it was forwarded."""
+
+    mailboxes: int
+    programs: int
+    forwards: tuple[str, ...]
+
+
+def deliver(attempt: Attempt, means: Means) -> Report:
+    """Deliver a message as its plan says.
+
+    Holds when it returns: every copy is on disk, was taken by a program, or is somebody else's.
+
+    Raises:
+        MailLoopError: it has been here before.
+        SpoolError: it was not delivered, or not everywhere.
+    """
+    if attempt.message.has_looped(attempt.lines):
+        raise MailLoopError(f"{attempt.recipient.address}: it has been delivered here before")
+    for instruction in attempt.plan.instructions:
+        _check_possible(attempt.plan, instruction, means)
+    mailboxes = programs = 0
+    forwards: list[str] = []
+    for instruction in attempt.plan.instructions:
+        match instruction.destination:
+            case Forward(address):
+                forwards.append(address)
+            case Program() as program:
+                programs += 1
+                if not _run(attempt, instruction, program, means):
+                    break
+            case OwnMaildrop() | MaildirFile() | MboxFile() as place:
+                _store(attempt, means.mailbox(place))
+                mailboxes += 1
+            case _:
+                assert_never(instruction.destination)
+    if forwards and means.forwarder is not None:
+        means.forwarder.forward(attempt.message, attempt.lines.delivered_to, attempt.plan.new_sender, forwards)
+    return Report(mailboxes, programs, tuple(forwards))
+
+
+def _check_possible(plan: Plan, instruction: Instruction, means: Means) -> None:
+    match instruction.destination:
+        case Program() if means.run is None:
+            raise ProgramDeferredError(f"{plan.place(instruction)}: users' programs are not run on this site")
+        case Forward() if means.forwarder is None:
+            raise ForwardingDeferredError(f"{plan.place(instruction)}: [delivery] sendmail is not set")
+
+
+def _store(attempt: Attempt, mailbox: Mailbox) -> None:
+    message, lines = attempt.message, attempt.lines
+    missing = message.missing_lines(lines, attempt.added_fields)
+    stored = _without_storage_fields(message.with_lines(*missing))
+    mailbox.deliver(stored, Envelope(sender=attempt.sender, recipient=attempt.recipient.address))
+
+
+def _without_storage_fields(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Take out what only mail readers may write, so that no sender decides about unique-ids or what counts as read."""
+    fields = FieldFilter(STORAGE_FIELDS)
+    for piece in pieces:
+        yield fields.feed(piece)
+    yield fields.finish()
+
+
+def _run(attempt: Attempt, instruction: Instruction, program: Program, means: Means) -> bool:
+    """Run a program; False if what follows is not to be done."""
+    assert means.run is not None, "found out before"
+    plan, lines = attempt.plan, attempt.lines
+    variables = environment(
+        attempt.recipient, sender=attempt.sender, new_sender=plan.new_sender, default=plan.default, lines=lines
+    )
+    before = (lines.from_line, lines.return_path, lines.delivered_to) if program.preline else ()
+    ended = means.run(program.command, variables, attempt.message.with_lines(*before))
+    place = plan.place(instruction)
+    match ended.status:
+        case 0:
+            return True
+        case outcomes.EXIT_STOP:
+            return False
+        case None:
+            raise ProgramDeferredError(f"{place}: the program's time was over")
+        case status if status in outcomes.PROGRAM_REFUSES:
+            raise ProgramRefusedError(f"{place}: exit status {status}", _printable(ended.output))
+        case status:
+            raise ProgramDeferredError(f"{place}: exit status {status}")
+
+
+def _printable(output: bytes) -> str:
+    text = output.decode("utf-8", "replace").strip()
+    return "".join(character if character.isprintable() else " " for character in text)

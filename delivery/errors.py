@@ -1,0 +1,57 @@
+"""What a delivery raises beyond what the spool does; ``public_text`` is for strangers, the message for the log."""
+
+from __future__ import annotations
+
+from spool.errors import EnhancedStatus, SpoolError
+
+
+class InstructionsError(SpoolError):
+    """An instruction file is wrong, or may not be used as it is: its owner can mend it, so the mail waits."""
+
+    status = EnhancedStatus(4, 3, 5)
+    public_text = "delivery instructions of the mailbox cannot be followed now"
+
+
+class NoInstructionsError(SpoolError):
+    """The address is an extension for which its user has no instructions (qmail: "no mailbox here by that name")."""
+
+    status = EnhancedStatus(5, 1, 1)
+    public_text = "no such user"
+
+
+class MailLoopError(SpoolError):
+    """The message has been delivered to this very address before: its own Delivered-To is in the header."""
+
+    status = EnhancedStatus(5, 4, 6)
+    public_text = "this message is looping: it already has my Delivered-To line"
+
+
+class ProgramDeferredError(SpoolError):
+    """A program did not take the message this time, could not be started, or took too long."""
+
+    status = EnhancedStatus(4, 3, 0)
+    public_text = "a program of the recipient did not take the message"
+
+
+class ProgramRefusedError(SpoolError):
+    """A program will never take the message; ``public_text`` is what it printed, for that is meant for the sender."""
+
+    status = EnhancedStatus(5, 3, 0)
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.public_text = output or "a program of the recipient refused the message"  # type: ignore[misc]
+
+
+class ForwardingDeferredError(SpoolError):
+    """What is to be forwarded was not taken over, so it still is ours."""
+
+    status = EnhancedStatus(4, 4, 0)
+    public_text = "the message cannot be forwarded now"
+
+
+class ForwardingRefusedError(SpoolError):
+    """Whoever forwards for us will never take the message for these addresses."""
+
+    status = EnhancedStatus(5, 4, 0)
+    public_text = "the message cannot be forwarded"

@@ -1,0 +1,1 @@
+"""Tests of the delivery agent, one module for each of its modules."""

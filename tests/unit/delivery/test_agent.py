@@ -1,0 +1,161 @@
+"""Tests of ``delivery.agent``, on a site of one user whose uid is ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from delivery import agent
+from delivery.agent import DeliveryAgent, has_own_uid
+from delivery.environment import Recipient
+from delivery.errors import NoInstructionsError, ProgramDeferredError, ProgramRefusedError
+from delivery.settings import DeliverySettings
+from spool.assign import Assignment, AssignRecord, Wildcard, publish_assign
+from spool.errors import DirectoryUnavailableError, HomeUnavailableError, MailboxUnavailableError, NoSuchUserError
+from spool.site import Site
+from tests.unit.delivery.homes import TestHome
+
+MESSAGE = b"Subject: hello\n\nbody\n"
+
+
+class Became(list[str]):
+    """Who this process was told to become."""
+
+    def __call__(self, recipient: Recipient) -> None:
+        self.append(recipient.user.text)
+
+
+@pytest.fixture
+def became() -> Became:
+    return Became()
+
+
+@pytest.fixture
+def made(home: TestHome, tmp_path: Path, became: Became) -> Callable[..., DeliveryAgent]:
+    """Makes the agent of a site with joe."""
+    site = Site(tmp_path / "site")
+    site.control.mkdir(parents=True)
+    site.locals.write_text("b.org\na.org\n")
+    user = AssignRecord("joe", os.geteuid(), os.getegid(), home.path)
+    extended = AssignRecord("joe", os.geteuid(), os.getegid(), home.path, dash="-")
+    broken = AssignRecord("not a user", 1, 1, home.path)
+    lines = (Assignment("joe", user), Wildcard("joe-", extended), Assignment("broken", broken))
+    publish_assign(lines, site.assign_compiled)
+    return lambda **settings: DeliveryAgent(site, home.settings, DeliverySettings(**settings), became)
+
+
+@pytest.fixture
+def own_uid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if joe's uid were joe's alone."""
+    monkeypatch.setattr(agent, "has_own_uid", lambda uid, root: True)
+
+
+def test_a_message_reaches_the_maildrop(made: Callable[..., DeliveryAgent], home: TestHome, became: Became) -> None:
+    report = made().deliver("joe@b.org", "s@x", [MESSAGE])
+    assert (report.mailboxes, became) == (1, ["joe"])
+    assert home.mail() == [b"Return-Path: <s@x>\nDelivered-To: joe@b.org\n" + MESSAGE]
+
+
+def test_an_address_without_a_domain_gets_the_first_of_the_sites(
+    made: Callable[..., DeliveryAgent], home: TestHome
+) -> None:
+    made().deliver("joe", None, [MESSAGE])
+    assert home.mail() == [b"Return-Path: <>\nDelivered-To: joe@a.org\n" + MESSAGE]
+
+
+@pytest.mark.parametrize(
+    ("address", "trouble"),
+    [
+        ("joe@c.org", NoSuchUserError),
+        ("ann", NoSuchUserError),
+        ("broken", DirectoryUnavailableError),
+        ("joe-list@a.org", NoInstructionsError),
+    ],
+)
+def test_nobody_wants_some_addresses(
+    made: Callable[..., DeliveryAgent], home: TestHome, address: str, trouble: type[Exception]
+) -> None:
+    with pytest.raises(trouble):
+        made().deliver(address, "s@x", [MESSAGE])
+    assert home.mail() == []
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_a_program_gets_the_message_and_says_what_becomes_of_it(
+    made: Callable[..., DeliveryAgent], home: TestHome
+) -> None:
+    home.write(".qmail-list", '|cat > got; echo "$RECIPIENT $EXT $SENDER" >> got\n|echo no such list; exit 100\n')
+    with pytest.raises(ProgramRefusedError) as trouble:
+        made().deliver("joe-list@a.org", "s@x", [MESSAGE])
+    assert trouble.value.public_text == "no such list"
+    assert (home.path / "got").read_bytes() == MESSAGE + b"joe-list@a.org list s@x\n"
+
+
+def test_where_users_share_a_uid_no_program_is_run(made: Callable[..., DeliveryAgent], home: TestHome) -> None:
+    home.write(".qmail", "./Maildir/\n|touch ran\n")
+    with pytest.raises(ProgramDeferredError):
+        made().deliver("joe", "s@x", [MESSAGE])
+    assert home.mail() == []
+    assert not (home.path / "ran").exists()
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_programs_can_be_switched_off(made: Callable[..., DeliveryAgent], home: TestHome) -> None:
+    home.write(".forward", "|touch ran")
+    with pytest.raises(ProgramDeferredError):
+        made(programs=False).deliver("joe", "s@x", [MESSAGE])
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_a_program_that_cannot_be_started_is_tried_again(
+    made: Callable[..., DeliveryAgent], home: TestHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(agent, "run_program", fails)
+    home.write(".qmail", "|true")
+    with pytest.raises(ProgramDeferredError, match="temporarily unavailable"):
+        made().deliver("joe", "s@x", [MESSAGE])
+
+
+def test_without_a_home_mail_waits(made: Callable[..., DeliveryAgent], home: TestHome) -> None:
+    home.path.rename(home.root / "away")
+    with pytest.raises(HomeUnavailableError):
+        made().deliver("joe", "s@x", [MESSAGE])
+
+
+def test_it_tells_who_decides(made: Callable[..., DeliveryAgent], home: TestHome) -> None:
+    assert list(made().explain("joe", None)) == [
+        f"joe@a.org: by an exact assignment to joe (uid {os.geteuid()}, gid {os.getegid()})",
+        f"home: {home.path}",
+        "instructions: none, so the maildrop",
+        "into the maildrop",
+    ]
+    home.write(".qmail-default", "# all\n./Maildir/\n./mbox\n&a@b\n|true\n")
+    assert list(made().explain("joe-List@b.org", None)) == [
+        f"joe-List@b.org: by the wildcard +joe- to joe (uid {os.geteuid()}, gid {os.getegid()})",
+        f"home: {home.path}",
+        "extension: List",
+        f"instructions: {home.path}/.qmail-default",
+        "default stands for: List",
+        "line 2: into the Maildir ./Maildir",
+        "line 3: into the mbox ./mbox",
+        "line 4: forward to a@b",
+        "line 5: program true",
+        "forwards are sent as: <>",
+    ]
+    home.write(".qmail", "# nothing\n")
+    assert list(made().explain("joe", "s@x"))[-1] == "nothing is done: the message is thrown away"
+    assert home.mail() == []
+
+
+def test_a_uid_is_ones_own_where_the_spool_root_is_somebody_elses(tmp_path: Path) -> None:
+    owner = tmp_path.stat().st_uid
+    assert not has_own_uid(owner, tmp_path)
+    assert has_own_uid(owner + 1, tmp_path) is (owner != 0)
+    with pytest.raises(MailboxUnavailableError):
+        has_own_uid(owner, tmp_path / "missing")
