@@ -43,7 +43,8 @@ def parse_sizelist(file: ListFile) -> Mapping[str, str]:
     if header is None and file.data.startswith(b"/"):
         raise ForeignIdsError(f"{file.path}: not a {LIST_NAME} of version 0 to 3")
     ids = {}
-    for name, uid, validity in (_LINE if header else _LINE_OF_0).findall(file.data):
+    lines = _LINE.findall(file.data, header.end()) if header else _LINE_OF_0.findall(file.data)
+    for name, uid, validity in lines:
         base = split_name(os.fsdecode(name))[0]
         if not int(uid or 0):
             ids[base] = _ESCAPED.sub(lambda found: b"+%02X" % found[0][0], os.fsencode(base)).decode("ascii")

@@ -67,7 +67,7 @@ class ListedIds:
             if not words[-2].isdigit() or len(words[-2]) > _DIGITS_MAX:
                 raise ForeignIdsError(f"{self.file.path}: id {number} has no size before it")
         sizes = [int(words[-2]) for words in lines]
-        partners = without_crossings(pair([message.wire_octets for message in mailbox.messages], sizes))
+        partners = without_crossings(pair([message.wire_octets() for message in mailbox.messages], sizes))
         return [None if partner is None else lines[partner][-1] for partner in partners]
 
 

@@ -36,7 +36,7 @@ class LiveIds:
             digests.append(None if header is None else header_digest(header))
         partners = pair(
             [
-                None if digest is None else (message.wire_octets, digest)
+                None if digest is None else (message.wire_octets(), digest)
                 for message, digest in zip(mailbox.messages, digests, strict=True)
             ],
             [None if entry.header_digest is None else entry[1:] for entry in self.entries],

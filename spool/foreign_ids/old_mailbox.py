@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,20 @@ from typing import NamedTuple, TypeAlias
 
 from spool.durable import storage_errors
 from spool.foreign_ids.header import read_header
-from spool.kept_snapshots import KEEPS_NOTHING
 from spool.mailbox import MailboxKind, MailboxLocation
-from spool.maildir.directories import MessageDirectories, Place
-from spool.maildir.snapshot import current_snapshot
+from spool.maildir.directories import MessageDirectories, Place, read_pieces
+from spool.maildir.names import wire_octets_in
+from spool.maildir.order import in_order
 from spool.mbox.blocks import BlockReader, read_at
 from spool.mbox.from_line import LINE_OCTETS_MAX
 from spool.mbox.locks import HeldMbox
 from spool.mbox.mailbox import MboxMailbox
 from spool.mbox.scan import first_start
-from spool.mbox.snapshot import take_snapshot
+from spool.mbox.taking import take_snapshot
 from spool.names import UserName
 from spool.settings import SpoolSettings
 from spool.unique_ids import keys_of_names
+from spool.wire import wire_octets
 
 
 class Head(NamedTuple):
@@ -47,14 +47,14 @@ class OldMessage:
 
     Attributes:
         key: what ``spool.unique_ids`` knows it by in a mailbox of this kind.
-        wire_octets: its size as RETR sends it.
         base: its name in a Maildir, up to the first colon; None in an mbox.
-        head: reads what stands before its body; only while the mailbox is open.
+        wire_octets: tells its size as RETR sends it; like ``head`` only while the mailbox is open.
+        head: reads what stands before its body.
     """
 
     key: str
-    wire_octets: int
     base: str | None
+    wire_octets: Callable[[], int]
     head: Callable[[], Head]
 
 
@@ -122,24 +122,50 @@ def of_mbox(user: UserName, path: Path, mbox: HeldMbox, *, unquote: bool) -> Old
     messages = []
     for number, (key, octets) in enumerate(zip(snapshot.keys, snapshot.wire_octets, strict=True), 1):
         start, stop = snapshot.content(number)
-        messages.append(OldMessage(key, octets, None, functools.partial(_mbox_head, mbox.descriptor, start, stop)))
+        head = functools.partial(_mbox_head, mbox.descriptor, start, stop)
+        messages.append(OldMessage(key, None, functools.partial(int, octets), head))
     return OldMailbox(user, path, MailboxKind.MBOX, messages, _first_header(mbox))
 
 
 def _of_maildir(location: MailboxLocation, directories: MessageDirectories) -> OldMailbox:
-    snapshot = current_snapshot(location, directories, KEEPS_NOTHING, make_name=None, clock_ns=time.time_ns)
-    columns = zip(keys_of_names(snapshot.bases), snapshot.wire_octets, snapshot.bases, snapshot.places, strict=True)
+    places = directories.scan().places
+    bases = in_order(places, lambda base: _mtime_ns(directories, base, places[base]))
     messages = [
-        OldMessage(key, octets, base, functools.partial(_maildir_head, directories, base, place))
-        for key, octets, base, place in columns
+        OldMessage(
+            key,
+            base,
+            functools.partial(_maildir_octets, directories, base, places[base]),
+            functools.partial(_maildir_head, directories, base, places[base]),
+        )
+        for key, base in zip(keys_of_names(bases), bases, strict=True)
     ]
     return OldMailbox(location.user, location.path, location.kind, messages, b"")
+
+
+def _mtime_ns(directories: MessageDirectories, base: str, place: Place) -> int | None:
+    try:
+        return directories.stat(base, place).st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _maildir_octets(directories: MessageDirectories, base: str, place: Place) -> int:
+    if (claimed := wire_octets_in(base)) is not None:
+        return claimed
+    try:
+        descriptor = directories.open_file(base, place)
+    except FileNotFoundError:  # another program has moved or removed it since
+        return 0
+    try:
+        return wire_octets(read_pieces(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _maildir_head(directories: MessageDirectories, base: str, place: Place) -> Head:
     try:
         descriptor = directories.open_file(base, place)
-    except FileNotFoundError:  # another program has moved or removed it since
+    except FileNotFoundError:
         return Head(b"", None)
     try:
         octets = os.fstat(descriptor).st_size

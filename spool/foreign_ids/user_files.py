@@ -44,20 +44,23 @@ def read_secrets(path: Path) -> bytes:
 def _read(path: Path, *, secret: bool) -> bytes:
     try:
         descriptor = os.open(path, _SAFELY)
+        try:
+            _check(path, os.fstat(descriptor), secret=secret)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(FILE_OCTETS_MAX)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ForeignIdsError(f"{path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ForeignIdsError(f"{path}: not a regular file")
-        if status.st_size > FILE_OCTETS_MAX:
-            raise ForeignIdsError(f"{path}: {status.st_size} octets, more than {FILE_OCTETS_MAX}")
-        if secret and (status.st_mode & _OTHERS or status.st_uid != os.geteuid()):
-            raise ForeignIdsError(
-                f"{path}: expected mode 0600 and owner {os.geteuid()}, "
-                f"found {stat.S_IMODE(status.st_mode):04o} and {status.st_uid}"
-            )
-        try:
-            return file.read(FILE_OCTETS_MAX)
-        except OSError as error:
-            raise ForeignIdsError(f"{path}: {error.strerror}") from error
+
+
+def _check(path: Path, status: os.stat_result, *, secret: bool) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ForeignIdsError(f"{path}: not a regular file")
+    if status.st_size > FILE_OCTETS_MAX:
+        raise ForeignIdsError(f"{path}: {status.st_size} octets, more than {FILE_OCTETS_MAX}")
+    if secret and (status.st_mode & _OTHERS or status.st_uid != os.geteuid()):
+        raise ForeignIdsError(
+            f"{path}: expected mode 0600 and owner {os.geteuid()}, "
+            f"found {stat.S_IMODE(status.st_mode):04o} and {status.st_uid}"
+        )

@@ -1,0 +1,1 @@
+"""Tests of spool.foreign_ids, module by module."""
