@@ -202,7 +202,7 @@ def _print_difference(difference: Difference) -> None:
     for reason, count in difference.skipped.items():
         lines = [f"line {each.line} {each.name!r}" for each in difference.left_out if each.reason.value == reason]
         print(f"skip {count}, {reason}: {_some(lines, count)}")
-    print(f"{difference.users_before} users before, {difference.users_after} after")
+    print(f"{difference.users_before} users before, {difference.users_after} after", flush=True)
 
 
 def _print_report(report: TakenOver, site: Site, *, dry_run: bool) -> None:

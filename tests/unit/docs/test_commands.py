@@ -24,7 +24,7 @@ PARSERS = {
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
-    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump)|spool-check |spool-deliver "
+    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump|from-[a-z]+)|spool-check |spool-deliver "
     r"|spool-expire |spool-quota (?:show|set|unset))"
     r"[^|&;#>`]*)"
 )

@@ -18,7 +18,10 @@ def test_the_statuses_of_spool_deliver_are_those_it_uses() -> None:
 
 def test_the_statuses_of_the_other_programs_are_those_they_use() -> None:
     listed = [row[0] for row in table_rows(section(PAGE, "## `mailspool`, `spool-assign`"))]
-    statuses = (command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE, spool_assign.EXIT_NOT_ASSIGNED)
+    statuses = (
+        *(command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE),
+        *(spool_assign.EXIT_NOT_ASSIGNED, operation.EXIT_NEEDS_PERSON),
+    )
     assert listed == [str(status) for status in statuses]
 
 
