@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.docs.pages import CHECKOUT, PAGES, blocks, name_of
-from tools import mailspool, spool_assign, spool_check, spool_deliver, spool_expire, spool_quota
+from tools import mailspool, spool_assign, spool_check, spool_deliver, spool_expire, spool_quota, spool_uidl
 
 PARSERS = {
     "mailspool": mailspool._parser(),
@@ -20,12 +20,13 @@ PARSERS = {
     "spool-deliver": spool_deliver._parser(spool_deliver.EXIT_CODES["qmail"]),
     "spool-expire": spool_expire._parser(),
     "spool-quota": spool_quota._parser(),
+    "spool-uidl": spool_uidl._parser(),
 }
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
     r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump|from-[a-z]+)|spool-check |spool-deliver "
-    r"|spool-expire |spool-quota (?:show|set|unset))"
+    r"|spool-expire |spool-quota (?:show|set|unset)|spool-uidl (?:list|import))"
     r"[^|&;#>`]*)"
 )
 
