@@ -25,7 +25,7 @@ from spool.checking import kinds
 from spool.checking.census import Census
 from spool.checking.changes import CompileAssign
 from spool.checking.file_systems import check_file_systems
-from spool.checking.findings import Finding
+from spool.checking.findings import Finding, can_be_gone_through
 from spool.checking.homes import check_account, check_link, check_owner_and_mode, open_home, place_of_home
 from spool.checking.kinds import Severity
 from spool.checking.mailboxes import check_mailboxes
@@ -237,8 +237,8 @@ class _Check:
             if count:
                 census.count_home(home)
             # In a home of somebody else nothing is certain to be the user's.
-            is_others = home.status.st_uid not in {0, record.uid}
-            for check in (check_owner_and_mode,) if is_others else HOME_CHECKS:
+            is_usable = home.status.st_uid in {0, record.uid} and can_be_gone_through(home.status)
+            for check in HOME_CHECKS if is_usable else (check_owner_and_mode,):
                 try:
                     yield from check(home, self._view)
                 except (OSError, SpoolError) as error:

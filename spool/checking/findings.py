@@ -90,6 +90,11 @@ def mode_findings(
         yield Finding(kind, place.path, detail, user, (change,) if is_single(status) else ())
 
 
+def can_be_gone_through(status: os.stat_result) -> bool:
+    """Whether a directory's mode lets its user look at what is in it; if not, that comes after it was mended."""
+    return status.st_mode & 0o500 == 0o500
+
+
 def is_single(status: os.stat_result) -> bool:
     """Whether it is a directory, or has one name only: a second one may be anywhere, linked here to have it changed."""
     return stat.S_ISDIR(status.st_mode) or status.st_nlink == 1

@@ -10,7 +10,7 @@ from typing import Final
 
 from spool.checking import kinds
 from spool.checking.changes import Keep, MakeDirectory
-from spool.checking.findings import Finding, mode_findings, owner_findings, set_aside
+from spool.checking.findings import Finding, can_be_gone_through, mode_findings, owner_findings, set_aside
 from spool.checking.places import DIRECTORY, Place, names_in, open_file, status_of
 from spool.checking.view import Home, Seen, View
 from spool.homes import MAILDIR_PARTS
@@ -33,12 +33,9 @@ def check_maildir(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
     exposed = 0o007 if home.is_passable or place.home_uid is None else 0
     yield from owner_findings(place, seen.status, home.owner, home.user, may_give=place.home_uid is not None)
     yield from mode_findings(place, seen.status, home.user, needed=0o700, forbidden=exposed)
-    try:
-        maildir = _opened(place)
-    except PermissionError:
-        if seen.status.st_mode & 0o700 == 0o700:
-            raise
-        return  # said above
+    if not can_be_gone_through(seen.status):
+        return
+    maildir = _opened(place)
     try:
         bases: dict[str, Place] = {}
         for part in MAILDIR_PARTS:
@@ -64,12 +61,9 @@ def _check_part(home: Home, place: Place, maildir: int, bases: dict[str, Place],
         return
     yield from owner_findings(place, status, home.owner, home.user)
     yield from mode_findings(place, status, home.user, needed=0o700)
-    try:
-        descriptor = os.open(place.name, DIRECTORY, dir_fd=maildir)
-    except PermissionError:
-        if status.st_mode & 0o700 == 0o700:
-            raise
-        return  # said above
+    if not can_be_gone_through(status):
+        return
+    descriptor = os.open(place.name, DIRECTORY, dir_fd=maildir)
     try:
         check = _check_tmp if place.name == "tmp" else _check_messages
         yield from check(home, place, descriptor, bases, view)

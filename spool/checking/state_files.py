@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeAlias
 
 from spool.checking import kinds
 from spool.checking.changes import Keep, MakeDirectory
-from spool.checking.findings import Finding, mode_findings, owner_findings, set_aside
+from spool.checking.findings import Finding, can_be_gone_through, mode_findings, owner_findings, set_aside
 from spool.checking.leftovers import is_leftover, leftover
 from spool.checking.places import DIRECTORY, Place, names_in, open_file, status_of
 from spool.checking.view import Home, View
@@ -55,12 +55,9 @@ def check_state(home: Home, view: View) -> Iterator[Finding]:
         return
     yield from owner_findings(home.state, status, home.owner, home.user)
     yield from mode_findings(home.state, status, home.user, needed=0o700, forbidden=0o077)
-    try:
-        directory = os.open(STATE_DIRECTORY, DIRECTORY, dir_fd=home.descriptor)
-    except PermissionError:
-        if status.st_mode & 0o700 == 0o700:
-            raise
-        return  # said above
+    if not can_be_gone_through(status):
+        return
+    directory = os.open(STATE_DIRECTORY, DIRECTORY, dir_fd=home.descriptor)
     try:
         for name in names_in(directory):
             yield from _check_file(home, view, directory, name)

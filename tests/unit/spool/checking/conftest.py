@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ def _no_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> MadeSite:
+def made(tmp_path: Path) -> Iterator[MadeSite]:
     """A healthy site."""
-    return MadeSite(tmp_path).make()
+    yield MadeSite(tmp_path).make()
+    # Whoever removes the test's directory needs the rights that a test may have taken.
+    for directory, _, _ in os.walk(tmp_path):
+        Path(directory).chmod(0o700)

@@ -32,6 +32,12 @@ def test_a_home_that_cannot_be_opened_is_told(made: MadeSite, monkeypatch: pytes
     assert summary.needs_person
 
 
+def test_a_home_that_cannot_be_gone_through_is_told_once(made: MadeSite) -> None:
+    made.home("ann").chmod(0o400)
+    assert made.kinds(repair=True) == ["mode-too-narrow"]
+    assert made.kinds() == []
+
+
 def test_a_home_of_ours_with_all_rights_and_no_access_is_told(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: UID)
     deny(monkeypatch, made.home("ann"))
