@@ -5,7 +5,7 @@ from __future__ import annotations
 from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Mailbox, MailboxKind, MailboxLocation
 from spool.maildir import MaildirMailbox
-from spool.mbox import MboxMailbox
+from spool.mbox.mailbox import MboxMailbox
 from spool.quota.limits import Limit
 from spool.quota.mailbox import QuotaMailbox
 from spool.quota.usage import MaildirUsage, MboxUsage, UsageKeeper
@@ -31,7 +31,7 @@ def open_mailbox(
     if location.kind is MailboxKind.MAILDIR:
         mailbox = MaildirMailbox(location, kept=kept)
     else:
-        mailbox = MboxMailbox(location, settings)
+        mailbox = MboxMailbox(location, settings, kept=kept)
     if limit is None:
         return mailbox
     return QuotaMailbox(mailbox, limit, usage_keeper(location, settings, limit), full=settings.quota_full)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 BLOCK_OCTETS: Final = 1024 * 1024
+BEFORE_OCTETS: Final = 9
+_WINDOW_OCTETS: Final = 4096
 
 
 def read_at(descriptor: int, start: int, octets: int) -> bytes:
@@ -41,41 +43,53 @@ class BlockReader:
         before_block: called before each block that is read, as a sign of life while a lock is held.
     """
 
-    __slots__ = ("_before_block", "_block", "_block_start", "_descriptor", "end")
+    __slots__ = ("_block", "_block_start", "before_block", "descriptor", "end")
 
     def __init__(self, descriptor: int, end: int, *, before_block: Callable[[], None]) -> None:
         self.end = end
-        self._descriptor = descriptor
-        self._before_block = before_block
+        self.descriptor = descriptor
+        self.before_block = before_block
         self._block = b""
         self._block_start = 0
 
     def find(self, needle: bytes, start: int) -> int:
         """Return the offset of the first ``needle`` at or after ``start`` and wholly before ``end``, or -1."""
-        while start + len(needle) <= self.end:
-            block_end = self._block_start + len(self._block)
-            if not self._block_start <= start <= block_end - len(needle):
+        return next((position for position, _ in self.occurrences(needle, start)), -1)
+
+    def occurrences(self, needle: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the offset of each ``needle`` from ``start`` on and wholly before ``end``, and some octets before it.
+
+        These are ``BEFORE_OCTETS``, or fewer where the file begins, or ``start`` is, not so far before.
+        """
+        # One octet is found ten times as fast as several, and base64, which most octets of most mboxes are, has not a
+        # single space: all in all, ``From `` is found in half the time if a space is looked for first.
+        last = len(needle) - 1
+        while start + last < self.end:
+            if not self._block_start <= start < self._block_start + len(self._block) - last:
                 self._load(start)
-                block_end = start + len(self._block)
-                if len(self._block) < len(needle):  # the file has become shorter
-                    break
-            found = self._block.find(needle, start - self._block_start)
-            if found >= 0:
-                return self._block_start + found
-            start = max(block_end - len(needle), start) + 1
-        return -1
+            block, block_start = self._block, self._block_start
+            position = max(start - block_start, 0)
+            while (window := block.find(needle[last:], position + last) - last) >= position:
+                window_end = window + _WINDOW_OCTETS
+                while (position := block.find(needle, window, window_end)) >= 0:
+                    yield block_start + position, block[max(position - BEFORE_OCTETS, 0) : position]
+                    window = position + 1
+                position = max(window, window_end - last)
+            if start >= block_start + len(block) - last:  # the file has become shorter
+                return
+            start = block_start + len(block) - last
 
     def read(self, start: int, stop: int) -> bytes:
         """Return the octets from ``start`` up to ``stop`` or ``end``, whichever comes first."""
         stop = min(stop, self.end)
         if self._block_start <= start <= stop <= self._block_start + len(self._block):
             return self._block[start - self._block_start : stop - self._block_start]
-        return read_at(self._descriptor, start, max(stop - start, 0))
+        return read_at(self.descriptor, start, max(stop - start, 0))
 
     def pieces(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the octets from ``start`` up to ``stop`` in pieces of at most ``BLOCK_OCTETS``."""
         while start < stop:
-            self._before_block()
+            self.before_block()
             piece = self.read(start, min(start + BLOCK_OCTETS, stop))
             if not piece:
                 return
@@ -83,7 +97,8 @@ class BlockReader:
             start += len(piece)
 
     def _load(self, start: int) -> None:
-        self._before_block()
+        self.before_block()
         self._block = b""
-        self._block = read_at(self._descriptor, start, min(BLOCK_OCTETS, self.end - start))
-        self._block_start = start
+        self._block_start = max(start - BEFORE_OCTETS, 0)
+        stop = min(start + BLOCK_OCTETS, self.end)
+        self._block = read_at(self.descriptor, self._block_start, stop - self._block_start)

@@ -8,39 +8,43 @@ delivery takes them out, and what is left of them in files of other programs is 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 HEAD_OCTETS: Final = 16 * 1024
 """As much of a message as is searched for what the storage wrote: its programs write their fields near the top."""
 
-_LINES_OF_ANY_CASE: Final = re.IGNORECASE | re.MULTILINE
 _CONTINUATION: Final = re.compile(rb"\A(?:[ \t][^\n]*\n)*")
-_CONTENT_LENGTH: Final = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t\r]*$", _LINES_OF_ANY_CASE)
-_READ: Final = re.compile(rb"^status:[^\n]*R", _LINES_OF_ANY_CASE)
-_IMAP_STATE: Final = re.compile(rb"^x-imap(?:base)?:", _LINES_OF_ANY_CASE)
-_INTERNAL: Final = re.compile(rb"^subject:[^\n]*(?:DON'T DELETE THIS MESSAGE|FOLDER INTERNAL DATA)", _LINES_OF_ANY_CASE)
+_CONTENT_LENGTH: Final = re.compile(rb"[ \t]*(\d{1,18})[ \t\r]*(?:\n|\Z)")
+_INTERNAL: Final = re.compile(
+    rb"^subject:[^\n]*(?:DON'T DELETE THIS MESSAGE|FOLDER INTERNAL DATA)", re.IGNORECASE | re.MULTILINE
+)
 
 
 class FieldNames:
     """Names of header fields to be taken out, prepared once for all messages."""
 
-    __slots__ = ("field", "marks", "octets_max", "start")
+    __slots__ = ("_line_starts", "marks", "octets_max", "start")
 
     def __init__(self, *names: bytes) -> None:
         self.marks = tuple(name.lower() + b":" for name in names)
         self.octets_max = max(map(len, self.marks))
-        any_name = rb"(?:%b)" % b"|".join(map(re.escape, self.marks))
-        self.start = re.compile(any_name, re.IGNORECASE)
-        self.field = re.compile(rb"^%b[^\n]*\n(?:[ \t][^\n]*\n)*" % any_name, _LINES_OF_ANY_CASE)
+        self.start = re.compile(rb"(?:%b)" % b"|".join(map(re.escape, self.marks)), re.IGNORECASE)
+        self._line_starts = tuple(b"\n" + mark for mark in self.marks)
 
-    def occur_in(self, lines: bytes) -> bool:
-        """Whether one of them may be there: certain only if not, but much faster than looking for ``field``."""
-        small = lines.lower()
-        for mark in self.marks:  # noqa: SIM110 - any() with a generator takes twice as long, for each message
-            if mark in small:
-                return True
-        return False
+    def places_in(self, lines: bytes) -> Sequence[tuple[int, int]]:
+        """Find the fields of these names in whole lines, in order: where each begins, and where its last line ends."""
+        small = b"\n" + lines.lower()  # so every line follows an LF, which is where the line is in ``lines``
+        places: list[tuple[int, int]] = []
+        for line_start in self._line_starts:
+            # Not by a regular expression: every message is searched, and find is ten times as fast.
+            start = small.find(line_start)
+            while start >= 0:
+                stop = _end_of_field(lines, start)
+                places.append((start, stop))
+                start = small.find(line_start, stop)
+        return tuple(sorted(places)) if places else ()
 
 
 STORAGE_FIELDS: Final = FieldNames(
@@ -57,12 +61,14 @@ class Hints:
 
     Attributes:
         body: offset of the body in the message, None if the header does not end within ``HEAD_OCTETS``.
+        fields: the places of its storage fields in the header.
         content_length: octets of the body, None if nothing says so.
         read: whether a mail reader has marked it as read (``Status: R``).
         internal: whether it looks like the message in which IMAP servers keep a mailbox's state.
     """
 
     body: int | None
+    fields: Sequence[tuple[int, int]]
     content_length: int | None
     read: bool
     internal: bool
@@ -85,15 +91,39 @@ def read_hints(head: bytes) -> Hints:
     body, header = None, head
     if end := end_of_header(head):
         body, header = end[1], head[: end[0]]
-    small = header.lower()
-    # Patterns anchored at lines are slow, and few messages need them.
-    length = _CONTENT_LENGTH.search(header) if b"content-length:" in small else None
-    return Hints(
-        body=body,
-        content_length=int(length[1]) if length else None,
-        read=b"status:" in small and _READ.search(header) is not None,
-        internal=b"x-imap" in small and bool(_IMAP_STATE.search(header) and _INTERNAL.search(header)),
-    )
+    places = STORAGE_FIELDS.places_in(header)
+    content_length = None
+    read = imap_state = False
+    for start, stop in places:
+        name, _, value = header[start:stop].partition(b":")
+        match name.lower():
+            case b"status":
+                read = read or b"R" in value.partition(b"\n")[0].upper()
+            case b"content-length" if content_length is None and (length := _CONTENT_LENGTH.match(value)):
+                content_length = int(length[1])
+            case b"x-imap" | b"x-imapbase":
+                imap_state = True
+            case _:
+                pass
+    return Hints(body, places, content_length, read, internal=imap_state and bool(_INTERNAL.search(header)))
+
+
+def without(lines: bytes, places: Sequence[tuple[int, int]]) -> bytes:
+    """Return what is left of the lines without what lies at these places, which are in order."""
+    start = 0
+    kept = []
+    for place, stop in places:
+        kept.append(lines[start:place])
+        start = stop
+    return b"".join(kept) + lines[start:] if kept else lines
+
+
+def _end_of_field(lines: bytes, start: int) -> int:
+    """Where a field that begins at ``start`` ends, with the lines that continue it."""
+    end = lines.find(b"\n", start) + 1
+    while end and lines.startswith((b" ", b"\t"), end):
+        end = lines.find(b"\n", end) + 1
+    return end or len(lines)
 
 
 class FieldFilter:
@@ -157,13 +187,6 @@ class FieldFilter:
             lines = _CONTINUATION.sub(b"", lines, count=1)
         if not lines:
             return lines
-        self._dropping = False
-        if not self._names.occur_in(lines):
-            return lines
-        start = 0
-        kept = []
-        for field in self._names.field.finditer(lines):
-            kept.append(lines[start : field.start()])
-            start = field.end()
-        self._dropping = start == len(lines)
-        return b"".join(kept) + lines[start:]
+        places = self._names.places_in(lines)
+        self._dropping = bool(places) and places[-1][1] == len(lines)
+        return without(lines, places)

@@ -14,6 +14,7 @@ from typing import IO, Final
 
 from spool.durable import storage_errors
 from spool.errors import MailboxBusyError
+from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Delivered, Envelope, MailboxLocation
 from spool.mbox.batch import append_batch, batch_path, finish_batch
 from spool.mbox.delivery import append_message
@@ -21,9 +22,11 @@ from spool.mbox.from_line import make_from_line
 from spool.mbox.journal import finish_removal, journal_path
 from spool.mbox.locks import HeldMbox, MboxLocks, Timing
 from spool.mbox.maildrop import MboxMaildrop, OpenedMbox
+from spool.mbox.memory import MboxMemory
 from spool.mbox.open_file import OpenFile
-from spool.mbox.snapshot import Snapshot, take_snapshot
+from spool.mbox.snapshot import NOTHING, Snapshot
 from spool.mbox.stored_form import StoredForm
+from spool.mbox.taking import take_snapshot
 from spool.session_lock import SessionLock
 from spool.settings import SpoolSettings
 from spool.state import make_state_directory
@@ -38,10 +41,12 @@ class MboxMailbox:
     Args:
         location: where it is; the file need not exist yet.
         settings: which locks to take and for how long, and whether to undo mboxrd quoting.
+        kept: what this process remembers of mailboxes.
         monotonic: seconds from an arbitrary moment.
         sleep: wait for so many seconds, for locks.
         jitter: a random number from 0 to 1, for pauses.
         now: seconds since 1970, for From_ lines.
+        clock_ns: nanoseconds since 1970, to tell which changes are young.
     """
 
     def __init__(
@@ -49,12 +54,16 @@ class MboxMailbox:
         location: MailboxLocation,
         settings: SpoolSettings,
         *,
+        kept: KeptSnapshots = KEEPS_NOTHING,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.location = location
+        self._kept = kept
+        self._clock_ns = clock_ns
         self._unquote = settings.mbox_unquote
         self._now = now
         self._locks = MboxLocks(
@@ -115,9 +124,10 @@ class MboxMailbox:
         with contextlib.ExitStack() as releases:
             if lock is not None:
                 releases.callback(lock.release)
+            memory = MboxMemory(self.location, self._kept, writing=lock is not None, clock_ns=self._clock_ns)
             with storage_errors(self.location.path):
-                snapshot, file = self._read()
-            mbox = OpenedMbox(self.location, snapshot, file, lock, self._locked, self._unquote)
+                snapshot, file = self._read(memory.find())
+            mbox = OpenedMbox(self.location, snapshot, file, lock, self._locked, self._unquote, memory)
             releases.callback(mbox.close)
             maildrop = MboxMaildrop(mbox)
             releases.pop_all()
@@ -134,16 +144,16 @@ class MboxMailbox:
             stored.seek(0)  # writes what is still buffered
         return form.wire_octets
 
-    def _read(self) -> tuple[Snapshot, OpenFile | None]:
+    def _read(self, known: Snapshot | None) -> tuple[Snapshot, OpenFile | None]:
         try:
             with self._locked() as mbox:
-                snapshot = take_snapshot(mbox, unquote=self._unquote)
+                snapshot = take_snapshot(mbox, unquote=self._unquote, known=known)
                 return snapshot, OpenFile(os.dup(mbox.descriptor))
         except FileNotFoundError:
             if self.location.found:
                 raise  # it was moved since
             self.location.path.parent.stat()  # without its directory the mbox is elsewhere now, and not empty
-            return Snapshot((0, 0), 0), None
+            return NOTHING, None
 
     @contextlib.contextmanager
     def _locked(self, *, create: bool = False) -> Iterator[HeldMbox]:

@@ -22,11 +22,14 @@ from spool.mbox.dates import date_of
 from spool.mbox.from_line import MARK
 from spool.mbox.journal import journal_path, keep_only
 from spool.mbox.locks import HeldMbox
+from spool.mbox.memory import MboxMemory
 from spool.mbox.open_file import OpenFile
 from spool.mbox.read_mark import load_read_mark, save_read_mark
 from spool.mbox.snapshot import Snapshot
+from spool.mbox.taking import still_holds
 from spool.mbox.view import MessageView
 from spool.session_lock import SessionLock
+from spool.stamps import stamp_of
 from spool.unique_ids import UniqueIdFile
 from spool.wire import WireEncoder
 
@@ -45,6 +48,7 @@ class OpenedMbox:
         lock: the session lock, None when the snapshot is shared.
         locked: opens the mbox under its locks, a removal that a crash interrupted completed.
         unquote: whether to undo mboxrd quoting.
+        memory: what other sessions shall know of it.
     """
 
     location: MailboxLocation
@@ -53,6 +57,7 @@ class OpenedMbox:
     lock: SessionLock | None
     locked: Callable[[], AbstractContextManager[HeldMbox]]
     unquote: bool
+    memory: MboxMemory
 
     def close(self) -> None:
         """Release the session lock and the file."""
@@ -73,8 +78,8 @@ class MboxMaildrop:
         self._mbox = mbox
         self._path = mbox.location.path
         self._changed = False
-        self._unique_ids = UniqueIdFile(mbox.location).assign(mbox.snapshot.keys)
         with storage_errors(self._path):
+            self._unique_ids = mbox.memory.assign_ids(mbox.snapshot)
             self._last_accessed = max(mbox.snapshot.last_read, load_read_mark(mbox.location, self._unique_ids))
 
     @property
@@ -116,8 +121,7 @@ class MboxMaildrop:
             self._check_file()
             from_line = read_at(descriptor, start, self._mbox.snapshot.content(number)[0] - start)
         if not from_line.startswith(MARK):
-            self._changed = True
-            raise MailboxChangedError(f"{self._path}: message {number} is not where it was")
+            raise self._was_changed(f"message {number} is not where it was")
         return MessageFacts(stop - start, date_of(from_line), fetched=number <= self._last_accessed)
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
@@ -160,13 +164,20 @@ class MboxMaildrop:
         unique_id_file = UniqueIdFile(self._mbox.location)
         try:
             with self._mbox.locked() as mbox:
-                first, kept = self._mbox.snapshot.removal(mbox, deleted)
+                try:
+                    first, kept = self._mbox.snapshot.removal(mbox, deleted)
+                except MailboxChangedError as error:
+                    raise self._was_changed(str(error)) from error
                 before = os.fstat(mbox.descriptor)
+                known = still_holds(self._mbox.snapshot, mbox)
                 unique_id_file.announce_removal(ids)
+                self._mbox.memory.forget()
                 keep_only(mbox, journal_path(self._mbox.location), kept, first=first)
                 self._note_reading(mbox.descriptor, before, arrived=self._has_grown(before))
+                if known:
+                    self._mbox.memory.cut(self._mbox.snapshot.before(min(deleted), mbox))
         except FileNotFoundError as error:
-            raise MailboxChangedError(f"{self._path}: is gone") from error
+            raise self._was_changed("is gone") from error
         # The messages are removed; an id that is kept on does no harm.
         with suppress(SpoolError):
             unique_id_file.forget(ids)
@@ -177,6 +188,7 @@ class MboxMaildrop:
         access = before.st_atime_ns if arrived else max(before.st_atime_ns, before.st_mtime_ns + _SECOND)
         with suppress(OSError):  # a wrong notice is no reason to tell the client that its deletions failed
             os.utime(descriptor, ns=(access, before.st_mtime_ns))
+            self._mbox.memory.mark(stamp_of(before), stamp_of(os.fstat(descriptor)))
 
     def _has_grown(self, status: os.stat_result) -> bool:
         return status.st_size > self._mbox.snapshot.end
@@ -185,17 +197,19 @@ class MboxMaildrop:
         try:
             found = self._path.lstat()
         except FileNotFoundError as error:
-            self._changed = True
-            raise MailboxChangedError(f"{self._path}: is gone") from error
+            raise self._was_changed("is gone") from error
         snapshot = self._mbox.snapshot
         if (found.st_dev, found.st_ino) != snapshot.identity or found.st_size < snapshot.end:
-            self._changed = True
-            raise MailboxChangedError(f"{self._path}: was replaced or became shorter")
+            raise self._was_changed("was replaced or became shorter")
 
     def _check_key(self, number: int, key: str, found: str | None) -> None:
         if found != key:
-            self._changed = True
-            raise MailboxChangedError(f"{self._path}: message {number} is not where it was")
+            raise self._was_changed(f"message {number} is not where it was")
+
+    def _was_changed(self, how: str) -> MailboxChangedError:
+        self._changed = True
+        self._mbox.memory.forget()
+        return MailboxChangedError(f"{self._path}: {how}")
 
 
 class MboxReader:

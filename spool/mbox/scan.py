@@ -40,16 +40,24 @@ class Record:
         content: of its header, behind the From_ line.
         end: of its last line; the blank line, if there is one, follows.
         stop: where the next message, or what is no mail, begins.
-        may_have_quotes: False if it is certain that no line is quoted, for there is no ``From `` in it.
+        quoted_lines: how many of its lines are quoted (``spool.mbox.quoting``), None if they were not counted.
         hints: what its storage fields say.
+        unused_end: where the message would end by a Content-Length that is longer than the message, but not believed;
+            None if there is none.
     """
 
     start: int
     content: int
     end: int
     stop: int
-    may_have_quotes: bool
+    quoted_lines: int | None
     hints: Hints
+    unused_end: int | None
+
+    @property
+    def may_have_quotes(self) -> bool:
+        """False if it is certain that no line is quoted."""
+        return self.quoted_lines != 0
 
 
 def sound_end(reader: BlockReader) -> int:
@@ -72,14 +80,21 @@ def sound_end(reader: BlockReader) -> int:
     return end
 
 
-def scan(reader: BlockReader) -> Iterator[Record]:
+def scan(reader: BlockReader, *, start: int | None = None) -> Iterator[Record]:
     """Find the messages below ``reader.end``, which is a ``sound_end``.
+
+    What follows a place where a message begins does not depend on what is before it: scanning from there finds the
+    same messages as scanning the whole file.
+
+    Args:
+        reader: of the file.
+        start: where a message begins; None for the first one.
 
     Raises:
         MailboxUnavailableError: the file is not an mbox.
         OSError: it cannot be read.
     """
-    start = first_start(reader)
+    start = first_start(reader) if start is None else start
     while start < reader.end:
         record = _record_at(reader, start)
         yield record
@@ -105,46 +120,57 @@ def first_start(reader: BlockReader) -> int:
 
 def _record_at(reader: BlockReader, start: int) -> Record:
     content = reader.find(b"\n", start) + 1 or reader.end
-    end, stop, may_have_quotes = _next_boundary(reader, content)
+    end, stop, quoted_lines = _next_boundary(reader, content)
     hints = read_hints(reader.read(content, min(content + HEAD_OCTETS, stop)))
+    unused_end = None
     if hints.content_length is not None and hints.body is not None:
         hinted_end = content + hints.body + hints.content_length
-        if stop < hinted_end <= reader.end and (hinted_stop := _boundary_at(reader, hinted_end)) is not None:
-            end, stop, may_have_quotes = hinted_end, hinted_stop, True
-    return Record(start, content, end, stop, may_have_quotes, hints)
+        if stop < hinted_end:
+            if (hinted_stop := boundary_at(reader, hinted_end)) is None:
+                unused_end = hinted_end
+            else:
+                end, stop, quoted_lines = hinted_end, hinted_stop, None
+    return Record(start, content, end, stop, quoted_lines, hints, unused_end)
 
 
-def _next_boundary(reader: BlockReader, content: int) -> tuple[int, int, bool]:
-    """Return where a message ends, where the next one begins, and whether ``From `` occurs in between."""
-    occurs = False
-    stop = content
-    while (stop := reader.find(MARK, stop)) >= 0:
-        if reader.read(stop - 1, stop) == b"\n":
-            end = _without_blank_line(reader, content, stop)
-            if _is_separator(reader, stop, after_blank_line=end < stop):
-                return end, stop, occurs
-        occurs = True
-        stop += 1
-    return _without_blank_line(reader, content, reader.end), reader.end, occurs
+def _next_boundary(reader: BlockReader, content: int) -> tuple[int, int, int | None]:
+    """Return where a message ends, where the next one begins, and how many lines in between are quoted."""
+    quoted_lines = 0
+    counted = True
+    for stop, before in reader.occurrences(MARK, content):
+        if before.endswith(b"\n"):
+            end = stop - _blank_line_octets(before)
+            if is_separator(reader, stop, after_blank_line=end < stop):
+                return end, stop, quoted_lines if counted else None
+        elif before.endswith(b">"):
+            unquoted = before.rstrip(b">")
+            counted = counted and bool(unquoted)
+            quoted_lines += unquoted.endswith(b"\n")
+    stop = reader.end
+    end = stop - _blank_line_octets(reader.read(max(stop - 3, content - 1), stop))
+    return end, stop, quoted_lines if counted else None
 
 
-def _without_blank_line(reader: BlockReader, content: int, end: int) -> int:
-    # The LF of the From_ line counts as a line end before the blank line, but is not the message's.
-    last = reader.read(max(end - 3, content - 1), end)
-    if last.endswith(b"\n\n"):
-        return end - 1
-    return end - 2 if last == b"\n\r\n" else end
+def _blank_line_octets(before: bytes) -> int:
+    """How long the blank line is with which these octets, a line end before it included, end."""
+    # The line end may be the From_ line's, which is not empty.
+    if before.endswith(b"\n\n"):
+        return 1
+    return 2 * before.endswith(b"\n\r\n")
 
 
-def _boundary_at(reader: BlockReader, end: int) -> int | None:
-    """Where the next message begins if one ends at ``end``, None if none ends there."""
+def boundary_at(reader: BlockReader, end: int) -> int | None:
+    """Return where the next message begins if one ends at ``end``, None if none ends there."""
+    if end > reader.end:
+        return None
     line_end = reader.read(end, end + 2)
     stop = end + (1 if line_end.startswith(b"\n") else 2 * (line_end == b"\r\n"))
-    if stop == reader.end or (end < stop and _is_separator(reader, stop, after_blank_line=True)):
+    if stop == reader.end or (end < stop and is_separator(reader, stop, after_blank_line=True)):
         return stop
     return None
 
 
-def _is_separator(reader: BlockReader, start: int, *, after_blank_line: bool) -> bool:
+def is_separator(reader: BlockReader, start: int, *, after_blank_line: bool) -> bool:
+    """Whether the line that begins at ``start`` begins a message; after a blank line more lines do."""
     line, line_end, _ = reader.read(start, start + LINE_OCTETS_MAX).partition(b"\n")
     return bool(line_end) and line.startswith(MARK) and separates(line, after_blank_line=after_blank_line)

@@ -2,92 +2,116 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spool.errors import MailboxChangedError
 from spool.mbox.blocks import BlockReader
 from spool.mbox.from_line import MARK
 from spool.mbox.locks import HeldMbox
-from spool.mbox.scan import Record, scan, sound_end
-from spool.mbox.view import Measure, measure
+from spool.mbox.scan import sound_end
+from spool.mbox.table import MessageTable
+from spool.mbox.view import measure
+from spool.stamps import Stamp, stamp_of
 
-_OFFSET: Final = "q"
+CLOSING_OCTETS: Final = 16
+
+_CLOSED_OCTETS: Final = 4096
+# Of CPython on 64 bits: the columns of the table, a str's head, a reference to it.
+_OCTETS_OF_ONE: Final = 4 * 8 + 49 + 32 + 8
+_OCTETS_OF_ALL: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The messages of an mbox at one moment: 40 octets each, and the key.
+    """The messages of an mbox at one moment. Nobody changes it: sessions share it.
 
     The message in which IMAP servers keep a mailbox's state has no number: POP3 neither shows nor removes it.
 
     Attributes:
-        identity: of the file, which must stay the same one: device and inode.
+        stamp: of the file, taken before it was read.
+        unquote: whether sizes are without mboxrd quoting.
+        base: from where on messages have numbers.
         end: where the mail ended; what comes later begins here.
-        wire_octets: size of each message on the wire.
-        keys: for ``spool.unique_ids``, of each message.
-        last_read: highest number of a message marked as read, 0 if none is.
+        closing: of the octets before ``end`` (``closing_of``).
+        table: the messages.
+        read_from: from where on the file was read for this snapshot; what is before it was known.
     """
 
-    __slots__ = (
-        "_base",
-        "_contents",
-        "_ends",
-        "_starts",
-        "_stops",
-        "end",
-        "identity",
-        "keys",
-        "last_read",
-        "wire_octets",
-    )
-
-    def __init__(self, identity: tuple[int, int], end: int) -> None:
-        self.identity = identity
-        self.end = end
-        self._base = 0
-        self.wire_octets = array(_OFFSET)
-        self.keys: list[str] = []
-        self.last_read = 0
-        self._starts = array(_OFFSET)
-        self._contents = array(_OFFSET)
-        self._ends = array(_OFFSET)
-        self._stops = array(_OFFSET)
+    stamp: Stamp
+    unquote: bool
+    base: int
+    end: int
+    closing: bytes
+    table: MessageTable
+    read_from: int = 0
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.table)
 
-    def add(self, record: Record, measured: Measure) -> None:
-        """Give the next number to a message."""
-        self._starts.append(record.start)
-        self._contents.append(record.content)
-        self._ends.append(record.end)
-        self._stops.append(record.stop)
-        self.wire_octets.append(measured.wire_octets)
-        self.keys.append(measured.key)
-        if record.hints.read:
-            self.last_read = len(self)
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file, which must stay the same one."""
+        return self.stamp.device, self.stamp.inode
 
-    def hide(self, record: Record) -> None:
-        """Leave out a first message that stays where it is, whatever is removed."""
-        self._base = record.stop
+    @property
+    def wire_octets(self) -> array[int]:
+        """Size of each message on the wire."""
+        return self.table.wire_octets
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """For ``spool.unique_ids``, of each message."""
+        return self.table.keys
+
+    @property
+    def last_read(self) -> int:
+        """Highest number of a message marked as read, 0 if none is."""
+        return self.table.last_read
+
+    @property
+    def octets(self) -> int:
+        """About how much memory it takes."""
+        return _OCTETS_OF_ALL + _OCTETS_OF_ONE * len(self)
 
     def content(self, number: int) -> tuple[int, int]:
         """Return the offsets between which message ``number`` lies, its From_ line excluded."""
-        return self._contents[number - 1], self._ends[number - 1]
+        return self.table.contents[number - 1], self.table.ends[number - 1]
 
     def span(self, number: int) -> tuple[int, int]:
         """Return the offsets between which message ``number`` lies with its From_ line and the blank line after it."""
-        return self._starts[number - 1], self._stops[number - 1]
+        starts = self.table.starts
+        return starts[number - 1], starts[number] if number < len(starts) else self.end
+
+    def before(self, number: int, mbox: HeldMbox) -> Snapshot:
+        """Return what is left of it when message ``number`` and all behind it may have changed.
+
+        Args:
+            number: of the first such message.
+            mbox: the file as it is now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        end = self.table.starts[number - 1]
+        status = os.fstat(mbox.descriptor)
+        reader = BlockReader(mbox.descriptor, status.st_size, before_block=mbox.keep_alive)
+        table = self.table.first(number - 1)
+        return replace(self, stamp=stamp_of(status), end=end, closing=closing_of(reader, end), table=table)
 
     def removal(self, mbox: HeldMbox, deleted: AbstractSet[int]) -> tuple[int, list[tuple[int, int]]]:
         """Plan the removal of messages, once it is certain that they are where they were.
 
-        Every message to be deleted must be there octet for octet, but for storage fields; every other one must still
-        begin at its place. The result is what ``spool.mbox.journal.keep_only`` wants: the offset from which on
-        something is removed, and the ranges to keep behind it, mail that arrived since included.
+        Every message to be deleted must be there octet for octet, but for storage fields, with its From_ line, and
+        behind it another one or the end of the mail. Nothing else is removed, so nothing else is looked at: who deletes
+        one message of many thousand does not wait until they are all read. The result is what
+        ``spool.mbox.journal.keep_only`` wants: the offset from which on something is removed, and the ranges to keep
+        behind it, mail that arrived since included.
 
         Args:
             mbox: the file, locked.
@@ -102,29 +126,30 @@ class Snapshot:
             raise MailboxChangedError("another file is in the mbox's place, or it became shorter")
         reader = BlockReader(mbox.descriptor, status.st_size, before_block=mbox.keep_alive)
         reader.end = sound_end(reader)
-        for number in range(1, len(self) + 1):
-            if not (self._is_in_place(reader, number) if number in deleted else self._begins(reader, number)):
+        for number in deleted:
+            if not self._is_in_place(reader, number):
                 raise MailboxChangedError(f"message {number} is not where it was")
         kept = [*self._kept(deleted), (self._arrived(reader, deleted), reader.end)]
         # Blank lines before the first message go with it.
-        first = self._base if 1 in deleted else self._starts[min(deleted) - 1]
+        first = self.base if 1 in deleted else self.span(min(deleted))[0]
         return first, [(start, stop) for start, stop in kept if start < stop]
 
     def _kept(self, deleted: AbstractSet[int]) -> Iterator[tuple[int, int]]:
-        for number in range(min(deleted) + 1, len(self) + 1):
-            if number not in deleted:
-                yield self._starts[number - 1], self._stops[number - 1]
-
-    def _begins(self, reader: BlockReader, number: int) -> bool:
-        start = self._starts[number - 1]
-        return reader.read(start, start + len(MARK)) == MARK
+        """What lies between messages that are deleted."""
+        numbers = sorted(deleted)
+        for number, following in zip(numbers, (*numbers[1:], len(self) + 1), strict=True):
+            stop = self.end if following > len(self) else self.span(following)[0]
+            yield self.span(number)[1], stop
 
     def _is_in_place(self, reader: BlockReader, number: int) -> bool:
-        content, end, stop = self._contents[number - 1], self._ends[number - 1], self._stops[number - 1]
+        start, stop = self.span(number)
+        content, end = self.content(number)
         return (
-            self._begins(reader, number)
+            _begins(reader, start)
+            and not (number == 1 and reader.read(self.base, start).strip(b"\r\n\0"))
             and reader.read(content - 1, content) == b"\n"
             and not reader.read(end, stop).strip(b"\r\n")
+            and (number == len(self) or _begins(reader, stop))
             and measure(reader.pieces(content, end), unquote=False).key == self.keys[number - 1]
         )
 
@@ -135,30 +160,23 @@ class Snapshot:
         # Whoever appended after a message without line end or blank line has added them: they go with it.
         closing = reader.read(self.end, self.end + 4)
         start = self.end + len(closing) - len(closing.lstrip(b"\r\n"))
-        if start < reader.end and reader.read(start, start + len(MARK)) != MARK:
+        if start < reader.end and not _begins(reader, start):
             raise MailboxChangedError("the last message has grown")
         return start
 
 
-def take_snapshot(mbox: HeldMbox, *, unquote: bool) -> Snapshot:
-    """Read a whole mbox.
+NOTHING: Final = Snapshot(Stamp(0, 0, 0, 0, 0), unquote=False, base=0, end=0, closing=b"", table=MessageTable())
+"""Of a mailbox without a file."""
 
-    Args:
-        mbox: the file, locked.
-        unquote: whether to undo mboxrd quoting; decides sizes, not keys.
+
+def closing_of(reader: BlockReader, end: int) -> bytes:
+    """Return a digest of the last octets before ``end``.
 
     Raises:
-        MailboxUnavailableError: it is not an mbox.
-        OSError: it cannot be read.
+        OSError: they cannot be read.
     """
-    status = os.fstat(mbox.descriptor)
-    reader = BlockReader(mbox.descriptor, status.st_size, before_block=mbox.keep_alive)
-    reader.end = sound_end(reader)
-    snapshot = Snapshot((status.st_dev, status.st_ino), reader.end)
-    for index, record in enumerate(scan(reader)):
-        if index == 0 and record.hints.internal:
-            snapshot.hide(record)
-        else:
-            pieces = reader.pieces(record.content, record.end)
-            snapshot.add(record, measure(pieces, unquote=unquote and record.may_have_quotes))
-    return snapshot
+    return hashlib.sha256(reader.read(max(end - _CLOSED_OCTETS, 0), end)).digest()[:CLOSING_OCTETS]
+
+
+def _begins(reader: BlockReader, start: int) -> bool:
+    return reader.read(start, start + len(MARK)) == MARK

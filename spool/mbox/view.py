@@ -19,7 +19,7 @@ from spool.mbox.headers import REWRITTEN_FIELDS, STORAGE_FIELDS, FieldFilter
 from spool.mbox.quoting import FromQuoting
 from spool.wire import WireCounter
 
-_KEY_CHARACTERS: Final = 32
+KEY_OCTETS: Final = 16
 
 
 class MessageView:
@@ -50,13 +50,18 @@ class MessageView:
         return self._quoting.feed(kept) + self._quoting.finish() if self._quoting else kept
 
     def key(self) -> str:
-        """Return the digest as a key for ``spool.unique_ids``, once the view is finished: 128 bits in hexadecimal."""
-        return self._digest.hexdigest()[:_KEY_CHARACTERS]
+        """Return the digest as a key for ``spool.unique_ids``, once the view is finished."""
+        return key_of(self._digest.digest())
 
     def _add_to_digest(self, octets: bytes) -> None:
         if octets:
             self._digest.update(octets)
             self._at_line_start = octets.endswith(b"\n")
+
+
+def key_of(digest: bytes) -> str:
+    """Make a key of a digest: its first 128 bits in hexadecimal."""
+    return digest[:KEY_OCTETS].hex()
 
 
 @dataclass(frozen=True, slots=True)

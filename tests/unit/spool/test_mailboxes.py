@@ -8,7 +8,7 @@ from spool.errors import QuotaExceededForGoodError
 from spool.mailbox import Envelope, MailboxKind
 from spool.mailboxes import open_mailbox
 from spool.maildir import MaildirMailbox
-from spool.mbox import MboxMailbox
+from spool.mbox.mailbox import MboxMailbox
 from spool.quota.limits import Limit
 from spool.settings import SpoolSettings
 from tests.mailbox_locations import location_in

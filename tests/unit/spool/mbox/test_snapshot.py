@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from spool.errors import MailboxChangedError
-from spool.mbox.snapshot import Snapshot, take_snapshot
+from spool.mbox.snapshot import Snapshot
+from spool.mbox.taking import take_snapshot
 from tests.unit.spool.mbox.mbox_files import FROM, mbox_of, opened
 
 INTERNAL = b"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n\nThis text\n"
