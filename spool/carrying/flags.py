@@ -60,7 +60,7 @@ class Flags:
         marks |= {_IN_X_STATUS[octet] for octet in x_status if octet in _IN_X_STATUS}
         if _FORWARDED in fields.get(b"x-keywords", b"").split():
             marks.add(Flag.PASSED)
-        return cls(frozenset(marks), not status.strip())
+        return cls(frozenset(marks), b"O" not in status)
 
     @property
     def place(self) -> Place:

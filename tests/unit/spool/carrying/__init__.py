@@ -1,0 +1,1 @@
+"""Tests of spool/carrying, one module each."""

@@ -1,0 +1,1 @@
+"""Tests of spool/converting, one module each."""

@@ -1,0 +1,1 @@
+"""Tests of spool/importing, one module each."""
