@@ -1,7 +1,7 @@
 """Becoming another user, for good, and ending with one's parent.
 
-The only code that changes a process's user, but for ``spool.acting_as``, which takes it back. Whatever does not hold afterwards is an error: a process that is not who it
-should be must not go on.
+The only code that changes a process's user, but for ``spool.acting_as``, which takes it back. Whatever does not hold
+afterwards is an error: a process that is not who it should be must not go on.
 """
 
 from __future__ import annotations
