@@ -23,7 +23,7 @@ _PIECE_OCTETS: Final = 256 * 1024
 
 
 class MboxWithDrop:
-    """Both files as one source (``spool.carrying.carry.Source``). To be closed when nothing is read any more.
+    """Both files as one source (``spool.carrying.carry.Source``).
 
     While qpopper has a session it holds a lock on the drop; then the source is busy.
     """
@@ -37,11 +37,6 @@ class MboxWithDrop:
         """Hold the locks of both, in qpopper's order (``spool.carrying.carry.Source.locked``)."""
         with self._drop.locked() as drop, self._mbox.locked() as mbox:
             yield OpenMboxWithDrop(mbox, drop)
-
-    def close(self) -> None:
-        """Give up the messages that were found. May be called twice."""
-        self._drop.close()
-        self._mbox.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def test_what_may_be_somebody_else_s_is_left_alone(place: MboxPlace, spoil: str)
             path.mkdir()
         case "owner":
             place = replace(place, uid=place.uid + 1)
-        case "no mbox":
+        case _:
             path.write_bytes(b"no mbox\n")
     with pytest.raises(MailboxUnavailableError):
         taken(MboxSource(place))

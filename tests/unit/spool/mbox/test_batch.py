@@ -10,6 +10,7 @@ from spool.errors import MailboxUnavailableError
 from spool.mailbox import MailboxKind
 from spool.mbox import batch
 from spool.mbox.batch import batch_path, last_line
+from spool.mbox.blocks import BLOCK_OCTETS
 from spool.mbox.mailbox import MboxMailbox
 from spool.settings import SpoolSettings
 from tests.mailbox_locations import location_in
@@ -68,7 +69,7 @@ def test_whoever_comes_next_appends_the_rest_of_a_batch(mailbox: MboxMailbox, oc
 
 
 @pytest.mark.parametrize("torn", [b"\0" * 9, ONE[:9] + b"\0" * 30, b"\0" * len(ONE) + TWO, ONE + b"\0\0" + TWO[2:]])
-@pytest.mark.parametrize("block_octets", [16, batch.BLOCK_OCTETS])
+@pytest.mark.parametrize("block_octets", [16, BLOCK_OCTETS])
 def test_nuls_of_a_power_cut_are_written_over(
     mailbox: MboxMailbox, torn: bytes, block_octets: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
