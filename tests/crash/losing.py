@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from spool import system_calls
 from tests.crash.shadow import Entry, Fate, Fates, NameChange, Node, Shadow
 from tests.crash.stopping import STOPS_MAX, run_in_child
 
@@ -80,11 +81,25 @@ def each_power_cut(
         completed = False
         for variant in range(variants):
             state = prepare(next(runs))
-            recorder = partial(_RecordingOs, root(state), fates_of(allowed, variant))
-            completed = run_in_child(partial(arrange, state), allowed, recorder=recorder)
+            completed = cut_power(partial(arrange, state), allowed, root=root(state), variant=variant)
             yield Cut(state, allowed, variant, completed)
         if completed:
             return
+
+
+def cut_power(arrange: Callable[[], Callable[[], object]], allowed: int, *, root: Path, variant: int) -> bool:
+    """Run an operation, cut the power after ``allowed`` file operations, and put in place what is on disk then.
+
+    Args:
+        arrange: as in ``each_power_cut``, but for its state.
+        allowed: the file operations the operation may make.
+        root: the directory in which it makes all its changes of names.
+        variant: as in ``Cut``.
+
+    Returns:
+        Whether the operation had returned.
+    """
+    return run_in_child(arrange, allowed, recorder=partial(_RecordingOs, root, fates_of(allowed, variant)))
 
 
 def fates_of(allowed: int, variant: int) -> Fates:
@@ -157,6 +172,10 @@ class _RecordingOs:
 
     fdatasync = fsync
 
+    def sync_file_system(self, descriptor: int) -> None:
+        assert self._shadow.find(os.fstat(descriptor)) is not None, "another tree may be on another file system"
+        self._shadow.sync_all()
+
     def _before_writing(self, descriptor: int) -> Node | None:
         status = os.fstat(descriptor)
         node = self._shadow.find(status)
@@ -214,6 +233,13 @@ class _RecordingOs:
             arrival = NameChange({new: node})
             self._shadow.change_names(arrival)
             self._shadow.change_names(NameChange({old: None}, needs=arrival))
+
+    def exchange(self, one: str | Path, other: str | Path) -> None:
+        system_calls.exchange(Path(one), Path(other))
+        first, second = self._entry(one, None), self._entry(other, None)
+        assert first is not None, f"{one} is outside of the tree that is watched"
+        assert second is not None, f"{other} is outside of the tree that is watched"
+        self._shadow.change_names(NameChange({first: self._node(one, None), second: self._node(other, None)}))
 
     def unlink(self, path: str | Path, *, dir_fd: int | None = None) -> None:
         self._before_leaving(path, dir_fd)

@@ -163,6 +163,15 @@ class Shadow:
             if not change.unsynced:
                 self._hold(change)
 
+    def sync_all(self) -> None:
+        """Note that everything was synced."""
+        for change in list(self._unsynced):
+            self._hold(change)
+        for node in self._nodes.values():
+            if node.octets is not None and node.status.st_nlink:
+                node.changes.clear()
+                node.octets = None
+
     # -- the power cut ------------------------------------------------------------------------------------------------
 
     def cut(self, fates: Fates) -> None:

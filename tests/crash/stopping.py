@@ -1,8 +1,9 @@
 """Runs an operation in a process that ends after its first, second, … file operation, until it gets to the end.
 
-Every change of the disk is a file operation of ``spool.durable``, which makes it as ``os.<name>``. In a forked child
-that ``os`` is replaced by one that counts and, at its number, ends the process as SIGKILL would: nothing is cleaned up,
-locks fall, and what was done before stays done. A write counts twice, because it can be torn in the middle.
+Every change of the disk is a file operation of ``spool.durable``, which makes it as ``os.<name>`` or
+``system_calls.<name>``. In a forked child both are replaced by something that counts and, at its number, ends the
+process as SIGKILL would: nothing is cleaned up, locks fall, and what was done before stays done. A write counts twice,
+because it can be torn in the middle.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from functools import partial
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from spool import durable
+from spool import durable, system_calls
 
 _CHANGES: Final = frozenset(
     {
         "chmod",
         "chown",
+        "exchange",
         "fchmod",
         "fchown",
         "fsync",
@@ -32,6 +34,7 @@ _CHANGES: Final = frozenset(
         "rename",
         "rmdir",
         "symlink",
+        "sync_file_system",
         "unlink",
         "utime",
         "write",
@@ -84,7 +87,7 @@ class Recorder(Protocol):
 
 class _PlainOs:
     def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
+        return getattr(os, name) if hasattr(os, name) else getattr(system_calls, name)
 
     def end(self) -> None:
         """Leave everything as it is."""
@@ -108,7 +111,9 @@ def run_in_child(
         try:
             operation = arrange()
             calls = recorder()
-            setattr(durable, "os", _StoppingOs(calls, allowed))  # noqa: B010 - a module may not be assigned to, mypy says
+            stopping = _StoppingOs(calls, allowed)
+            setattr(durable, "os", stopping)  # noqa: B010 - a module may not be assigned to, mypy says
+            setattr(durable, "system_calls", stopping)  # noqa: B010
             operation()
             calls.end()
         except BaseException:  # nothing may get from the child into the test runner

@@ -10,13 +10,15 @@ from itertools import chain, permutations
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from spool.mailbox import MailboxKind, MailboxLocation
 from spool.maildir.names import UniqueNames
+from spool.wire import wire_pieces
 
 
 class ForeignProgram(Protocol):
     """A program that knows the format but not us.
 
-    Messages are told by their place in the order of delivery, and for a Maildir by their base as well.
+    Messages are told by their place in the order of delivery and by their octets as they are read.
     """
 
     rewrites: bool
@@ -27,10 +29,10 @@ class ForeignProgram(Protocol):
     def add(self, message: bytes, manner: str) -> None:
         """Deliver a message."""
 
-    def remove(self, index: int, base: str) -> None:
+    def remove(self, index: int, wire: bytes) -> None:
         """Remove a message."""
 
-    def mark(self, index: int, base: str) -> None:
+    def mark(self, index: int, wire: bytes) -> None:
         """Mark a message as read."""
 
 
@@ -54,15 +56,17 @@ class ForeignMaildir:
         (self._path / "new" / name).hardlink_to(temporary)
         temporary.unlink()
 
-    def remove(self, index: int, base: str) -> None:
-        self._find(base).unlink()
+    def remove(self, index: int, wire: bytes) -> None:
+        self._find(wire).unlink()
 
-    def mark(self, index: int, base: str) -> None:
-        self._find(base).rename(self._path / "cur" / f"{base}:2,FS")
+    def mark(self, index: int, wire: bytes) -> None:
+        path = self._find(wire)
+        path.rename(self._path / "cur" / f"{path.name.partition(':')[0]}:2,FS")
 
-    def _find(self, base: str) -> Path:
-        (path,) = (path for path in self._path.glob("*/*") if path.name.partition(":")[0] == base)
-        return path
+    def _find(self, wire: bytes) -> Path:
+        files = (path for part in ("new", "cur") for path in (self._path / part).iterdir())
+        (found,) = (path for path in files if b"".join(wire_pieces([path.read_bytes()])) == wire)
+        return found
 
 
 def _take_fcntl(file: BinaryIO, releases: ExitStack) -> None:
@@ -116,12 +120,12 @@ class ForeignMbox:
                 _LOCKS[name](file, releases)
             file.write(b"From MAILER-DAEMON Tue Nov 24 12:00:00 2026\n" + message + b"\n")
 
-    def remove(self, index: int, base: str) -> None:
+    def remove(self, index: int, wire: bytes) -> None:
         box = self._locked()
         box.remove(box.keys()[index])
         box.close()
 
-    def mark(self, index: int, base: str) -> None:
+    def mark(self, index: int, wire: bytes) -> None:
         box = self._locked()
         key = box.keys()[index]
         # As octets: the email package would change the message's own.
@@ -132,3 +136,8 @@ class ForeignMbox:
         box = mailbox.mbox(self._path)
         box.lock()
         return box
+
+
+def foreign_program(location: MailboxLocation) -> ForeignProgram:
+    """Return a program that knows the mailbox at a location."""
+    return ForeignMaildir(location.path) if location.kind is MailboxKind.MAILDIR else ForeignMbox(location.path)
