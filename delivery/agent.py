@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from delivery.engine import Attempt, Means, Report, deliver
-from delivery.environment import Recipient
+from delivery.environment import PATH, Recipient
 from delivery.errors import ProgramDeferredError
 from delivery.explanation import explain
 from delivery.forwarding import SendmailForwarder
@@ -137,12 +138,21 @@ class DeliveryAgent:
             settings.program_seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
         )
 
+        programs = os.fsencode(Path(sys.executable).parent)
+        own_variables = {b"MAILSPOOL_SITE": os.fsencode(self.site.directory), b"PATH": programs + b":" + PATH.encode()}
+
         def run(command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
             arguments = (_SHELL, b"-c", command.encode("utf-8", "surrogateescape"))
             try:
                 stdin = standard_input(message)
                 try:
-                    return run_program(arguments, environment=environment, directory=home, message=stdin, limits=limits)
+                    return run_program(
+                        arguments,
+                        environment={**environment, **own_variables},
+                        directory=home,
+                        message=stdin,
+                        limits=limits,
+                    )
                 finally:
                     os.close(stdin)
             except OSError as error:

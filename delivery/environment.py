@@ -64,7 +64,6 @@ def environment(
     """
     host, extension = recipient.domain, recipient.extension
     texts = {
-        "PATH": PATH,
         "SENDER": sender or "",
         "NEWSENDER": new_sender or "",
         "RECIPIENT": recipient.address,

@@ -37,9 +37,9 @@ def write(site: LiveSite, user: str, name: str, text: str) -> None:
     file.chmod(0o600)
 
 
-def deliver(site: LiveSite, user: str) -> subprocess.CompletedProcess[bytes]:
+def deliver(site: LiveSite, user: str, message: bytes = MESSAGE) -> subprocess.CompletedProcess[bytes]:
     command = [program("spool-deliver"), "--site", str(site.site), "--sender=s@example.net", user]
-    return subprocess.run(command, input=MESSAGE, capture_output=True, check=False)
+    return subprocess.run(command, input=message, capture_output=True, check=False)
 
 
 def has_own_uid(site: LiveSite) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import delivery.errors
 from spool import errors
 from tests.unit.docs.pages import CHECKOUT, section, table_rows
 from tools import command, operation, spool_assign
@@ -54,6 +55,6 @@ def test_the_statuses_of_quota_and_expiry_are_those_they_use() -> None:
 
 def test_every_enhanced_code_of_the_spool_is_listed() -> None:
     text = PAGE.read_text("utf-8")
-    for each in vars(errors).values():
+    for each in (*vars(errors).values(), *vars(delivery.errors).values()):
         if isinstance(each, type) and issubclass(each, errors.SpoolError):
             assert f"| {each.status} |" in text
