@@ -7,7 +7,7 @@ is stored: a directory that names another does not move the mail, so the line ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -40,7 +40,7 @@ class Rules:
     Attributes:
         break_character: what an extension begins after.
         default: gives uid and gid for new users of whom the directory says none.
-        home_of: where the home of a new user shall be.
+        homes_of: says where the homes of new users shall be, in their order.
         add_only: take new users only; nobody is removed or changed.
         wildcards: give new users their extensions.
         change_homes: give users whose lines are there already the home that a new user would have.
@@ -48,7 +48,7 @@ class Rules:
 
     break_character: bytes
     default: Callable[[], tuple[int, int]]
-    home_of: Callable[[Account], bytes]
+    homes_of: Callable[[Sequence[Account]], Iterable[bytes]]
     add_only: bool = False
     wildcards: bool = True
     change_homes: bool = False
@@ -83,25 +83,19 @@ def decide(assigned: AssignText, accounts: Mapping[bytes, Account], additions: A
     added: dict[bytes, Owner] = {}
     changed: dict[bytes, Owner] = {}
     left: list[Skipped] = []
-    for name, account in accounts.items():
-        if (old := stored.get(name)) is not None:
-            if not rules.add_only and (new := _changed(account, old, rules)) is not None:
-                if new.home == old.home or homes.take(new.home):
-                    changed[name] = new
-                else:
-                    left.append(skipped(account.line, name, SkipReason.HOME_SHARED))
-            continue
-        home = rules.home_of(account)
+    for account, new in () if rules.add_only else _changes(accounts, stored, rules):
+        if new.home == stored[account.name].home or homes.take(new.home):
+            changed[account.name] = new
+        else:
+            left.append(skipped(account.line, account.name, SkipReason.HOME_SHARED))
+    for account, owner in _new_owners(accounts, stored, rules):
+        name = account.name
         if (other := aliases.get(b"=" + name)) is not None and other not in gone:
             left.append(skipped(account.line, name, SkipReason.NAME_ASSIGNED))
-        elif not homes.take(home):
+        elif not homes.take(owner.home):
             left.append(skipped(account.line, name, SkipReason.HOME_SHARED))
         else:
-            uid, gid = account.uid, account.gid
-            if uid is None or gid is None:
-                default = rules.default()
-                uid, gid = uid or b"%d" % default[0], gid or b"%d" % default[1]
-            added[name] = _owner_of((uid, gid, home))
+            added[name] = owner
     return Decision(stored, added, changed, removed, tuple(left))
 
 
@@ -142,7 +136,7 @@ def replaced(assigned: AssignText, decision: Decision, additions: Additions, rul
                 written += wildcard % values
     for line in listed.values():
         written += line
-    return AssignText(bytes(written) + assigned.text[assigned.end :], len(written), assigned.plain)
+    return AssignText(b"".join((written, assigned.text[assigned.end :])), len(written), assigned.plain)
 
 
 def _read_table(assigned: AssignText) -> tuple[dict[bytes, Owner], dict[bytes, bytes]]:
@@ -150,11 +144,12 @@ def _read_table(assigned: AssignText) -> tuple[dict[bytes, Owner], dict[bytes, b
     stored: dict[bytes, Owner] = {}
     aliases: dict[bytes, bytes] = {}
     for columns in assigned.columns():
-        owners = map(_owner_of, zip(columns.uids, columns.gids, columns.homes, strict=True))
+        users, uids, gids, homes = columns.users, columns.uids, columns.gids, columns.homes
         # Backwards, so that of a user's lines the first counts.
-        found = dict(zip(reversed(columns.users), reversed(list(owners)), strict=True))
-        for user, owner in reversed(found.items()):
-            stored.setdefault(user, owner)
+        found = dict(zip(reversed(users), reversed(range(len(users))), strict=True))
+        for user, line in reversed(found.items()):
+            if user not in stored:
+                stored[user] = _owner_of((uids[line], gids[line], homes[line]))
         names = {head for head in columns.heads if head.startswith(b"=")}
         names.difference_update(map(b"=".__add__, found))
         if names:
@@ -164,12 +159,28 @@ def _read_table(assigned: AssignText) -> tuple[dict[bytes, Owner], dict[bytes, b
     return stored, aliases
 
 
-def _changed(account: Account, old: Owner, rules: Rules) -> Owner | None:
-    """Say what the directory makes of a user who is there already; None if nothing changes."""
-    home = rules.home_of(account) if rules.change_homes else old.home
-    if account.uid in (None, old.uid) and account.gid in (None, old.gid) and home == old.home:
-        return None
-    return Owner(account.uid or old.uid, account.gid or old.gid, home)
+def _changes(
+    accounts: Mapping[bytes, Account], stored: Mapping[bytes, Owner], rules: Rules
+) -> Iterator[tuple[Account, Owner]]:
+    """Yield the users who are there already and of whom the directory says something else, and what."""
+    known = [account for name, account in accounts.items() if name in stored]
+    homes = rules.homes_of(known) if rules.change_homes else (stored[account.name].home for account in known)
+    for account, home in zip(known, homes, strict=True):
+        old = stored[account.name]
+        if account.uid not in (None, old.uid) or account.gid not in (None, old.gid) or home != old.home:
+            yield account, Owner(account.uid or old.uid, account.gid or old.gid, home)
+
+
+def _new_owners(
+    accounts: Mapping[bytes, Account], stored: Mapping[bytes, Owner], rules: Rules
+) -> Iterator[tuple[Account, Owner]]:
+    new = [account for name, account in accounts.items() if name not in stored]
+    for account, home in zip(new, rules.homes_of(new), strict=True):
+        uid, gid = account.uid, account.gid
+        if uid is None or gid is None:
+            default = rules.default()
+            uid, gid = uid or b"%d" % default[0], gid or b"%d" % default[1]
+        yield account, _owner_of((uid, gid, home))
 
 
 class _Homes:

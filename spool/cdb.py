@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ _HEADER: Final = struct.Struct("<512I")
 _PAIR: Final = struct.Struct("<II")
 _MASK: Final = 0xFFFFFFFF
 _SHORT_OCTETS: Final = 32
+_HASHED_AT_ONCE: Final = 4096  # more are no faster
 _SLOTS_AT_ONCE: Final = 8  # half of the slots are empty, so a search seldom passes more than two
 _RECORD_AT_ONCE: Final = 256  # octets; assign records are about 60
 RECORD_OCTETS_MAX: Final = 1 << 16  # bounds what a hostile file makes us read
@@ -39,6 +41,36 @@ def cdb_hash(key: bytes) -> int:
     for octet in key[_SHORT_OCTETS:]:
         value = (value * 33 & _MASK) ^ octet
     return value
+
+
+def cdb_hashes(keys: Sequence[bytes]) -> list[int]:
+    """Return ``cdb_hash`` of each key, in a fifth of the time.
+
+    Keys of one length are hashed side by side, each in its own 64 bits of one long number: what is done to the number
+    is done to all of them. 37 bits of the 64 are used.
+    """
+    hashes = [0] * len(keys)
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[len(key)].append(place)
+    for octets, same in places.items():
+        for start in range(0, len(same), _HASHED_AT_ONCE):
+            some = same[start : start + _HASHED_AT_ONCE]
+            for place, value in zip(some, _hashed([keys[place] for place in some], octets), strict=True):
+                hashes[place] = value
+    return hashes
+
+
+def _hashed(keys: Sequence[bytes], octets: int) -> tuple[int, ...]:
+    count = len(keys)
+    joined = b"".join(keys)
+    ones = int.from_bytes(b"\1\0\0\0\0\0\0\0" * count, "little")
+    values, mask = ones * 5381, ones * _MASK
+    column = bytearray(8 * count)
+    for place in range(octets):
+        column[::8] = joined[place::octets]
+        values = (values + (values << 5) & mask) ^ int.from_bytes(column, "little")
+    return struct.unpack(f"<{count}Q", values.to_bytes(8 * count, "little"))
 
 
 class ConstantDatabase:

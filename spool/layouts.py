@@ -7,12 +7,12 @@ other program computes it again. Names are ASCII (``UserName``), so that no rule
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from spool.cdb import cdb_hash
+from spool.cdb import cdb_hash, cdb_hashes
 from spool.errors import SettingsError
 from spool.names import UserName
 
@@ -25,10 +25,16 @@ class Layout:
 
     name: str
     rule: Callable[[str], str] = field(repr=False)
+    rule_of_many: Callable[[Sequence[str]], list[str]] | None = field(default=None, repr=False)
+    """The same for many names, where that can be had for less."""
 
     def directory(self, user: UserName) -> str:
         """Say which directory below the root the user's home lies in: no slash at either end, empty for none."""
         return self.rule(user.text)
+
+    def directories(self, names: Sequence[str]) -> list[str]:
+        """Say the same for the names of many users at once, each a ``UserName``'s text."""
+        return list(map(self.rule, names)) if self.rule_of_many is None else self.rule_of_many(names)
 
     def path(self, root: Path, user: UserName) -> Path:
         """Say where the user's home lies."""
@@ -70,6 +76,10 @@ def _letter(name: str) -> str:
     return _LETTERS[cdb_hash(name.encode("ascii")) % 26]
 
 
+def _letters_of(names: Sequence[str]) -> list[str]:
+    return [_LETTERS[value % 26] for value in cdb_hashes([name.encode("ascii") for name in names])]
+
+
 def _letter4(name: str) -> str:
     """The case study's hash "up to the fourth character": the sum of c_i·31^i, i from 0 to 3, modulo 26.
 
@@ -92,7 +102,7 @@ def _hex2(name: str) -> str:
 LAYOUTS: Final[Mapping[str, Layout]] = {
     layout.name: layout
     for layout in (
-        Layout("letter", _letter),
+        Layout("letter", _letter, _letters_of),
         Layout("letter4", _letter4),
         Layout("first", _first),
         Layout("first-two", _first_two),

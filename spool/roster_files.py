@@ -59,11 +59,7 @@ class RosterFiles:
         Raises:
             SpoolError: the database cannot be written.
         """
-        try:
-            current = _read(self._site.assign_compiled)
-        except SettingsError:
-            current = b""
-        if current != b"".join(compile_plain(assigned.pieces())):
+        if not self._is_compiled(assigned):
             publish_plain(assigned.pieces(), self._site.assign_compiled)
 
     def check_domains(self, domains: Iterable[DomainName]) -> None:
@@ -101,13 +97,21 @@ class RosterFiles:
             SpoolError: something could not be read or written.
         """
         texts = {
-            self._site.assign: (_read(self._site.assign), changed.text),
+            self._site.assign: (assigned.text, changed.text),
             self._site.domains: self._domains(memberships),
         }
         replaced = {path: old for path, (old, new) in texts.items() if old != new}
         for path, old in replaced.items():
             _replace(last_of(path), old)
         return tuple(map(last_of, replaced))
+
+    def _is_compiled(self, assigned: AssignText) -> bool:
+        try:
+            with self._site.assign_compiled.open("rb") as file:
+                same = all(file.read(len(piece)) == piece for piece in compile_plain(assigned.pieces()))
+                return same and not file.read(1)
+        except OSError:
+            return False
 
     def _domains(self, memberships: Mapping[UserName, Iterable[DomainName]]) -> tuple[bytes, bytes]:
         path = self._site.domains

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -131,20 +131,21 @@ class Takeover:
         self._policy: Final = policy
         self._files: Final = RosterFiles(site)
         self._homes: Final = UserHomes(settings)
-        rule = layout_named(settings.layout).rule
-        in_directory = cache(lambda directory: os.fsencode(settings.root / directory / "_")[:-1])
+        layout = layout_named(settings.layout)
 
-        # The layout's path, without a Path for each of a million users.
-        def by_layout(account: Account) -> bytes:
-            return in_directory(rule(account.name.decode("ascii"))) + account.name
+        # The layout's paths, without a Path for each of a million users.
+        def by_layout(accounts: Sequence[Account]) -> Iterable[bytes]:
+            directories = layout.directories([account.name.decode("ascii") for account in accounts])
+            fronts = {each: os.fsencode(settings.root / each / "_")[:-1] for each in set(directories)}
+            return (fronts[directory] + account.name for directory, account in zip(directories, accounts, strict=True))
 
-        def by_source(account: Account) -> bytes:
-            return by_layout(account) if account.home is None else account.home
+        def by_source(accounts: Sequence[Account]) -> Iterable[bytes]:
+            return (account.home or home for account, home in zip(accounts, by_layout(accounts), strict=True))
 
         self._rules: Final = Rules(
             break_character=settings.break_character.encode("ascii"),
             default=cache(default),
-            home_of=by_source if policy.homes_of_source else by_layout,
+            homes_of=by_source if policy.homes_of_source else by_layout,
             add_only=policy.add_only,
             wildcards=policy.wildcards,
             change_homes=policy.change_homes,
@@ -189,7 +190,7 @@ class Takeover:
                 for trouble in troubles:
                     decision.added.pop(octets(trouble.user), None)
                 changed = replaced(assigned, decision, directory.additions, rules)
-            last = self._files.keep_last(changed, memberships)
+            last = self._files.keep_last(assigned, changed, memberships)
             self._files.write_domains(memberships)
             if changed.text != assigned.text:
                 self._files.write(changed)

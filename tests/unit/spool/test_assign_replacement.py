@@ -34,7 +34,7 @@ def rules(**values: Any) -> Rules:
         **{
             "break_character": b"-",
             "default": lambda: (9, 8),
-            "home_of": lambda account: account.home or b"/m/" + account.name,
+            "homes_of": lambda accounts: [account.home or b"/m/" + account.name for account in accounts],
             **values,
         }
     )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spool.cdb import RECORD_OCTETS_MAX, ConstantDatabase, TornDatabaseError, cdb_hash
+from spool.cdb import RECORD_OCTETS_MAX, ConstantDatabase, TornDatabaseError, cdb_hash, cdb_hashes
 
 VECTORS = [(b"", 5381), (b"!", 177540), (b"!joe\0", 98843780), (b"!joe-", 98843817)]
 
@@ -41,6 +41,16 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("key", "value"), VECTORS)
 def test_the_hash_is_cdbs(key: bytes, value: int) -> None:
     assert cdb_hash(key) == value
+
+
+@given(st.lists(st.binary(max_size=70) | st.just(b"\xff" * 40), max_size=20))
+def test_many_keys_are_hashed_as_one_by_one(keys: list[bytes]) -> None:
+    assert cdb_hashes(keys) == [cdb_hash(key) for key in keys]
+
+
+def test_more_keys_than_are_hashed_at_once_are_hashed() -> None:
+    keys = [b"%05d" % number for number in range(5000)]
+    assert cdb_hashes(keys) == [cdb_hash(key) for key in keys]
 
 
 @pytest.mark.parametrize("octets", [31, 32, 33, 300])

@@ -86,6 +86,13 @@ def test_every_path_stays_below_the_root(name: str, layout: str) -> None:
     assert path.is_relative_to("/mail")
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_many_names_have_the_directories_they_have_one_by_one(layout: str) -> None:
+    names = ["a", "ann", "bob", "k-chinnen", "user0001"]
+    found = LAYOUTS[layout].directories(names)
+    assert found == [LAYOUTS[layout].directory(UserName(name)) for name in names]
+
+
 def test_an_unknown_layout_is_answered_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"no layout 'hash'; there are letter, .*flat"):
         layout_named("hash")

@@ -159,11 +159,16 @@ def test_what_changes_nothing_replaces_nothing(place: Place) -> None:
     assert place.last.read_bytes() == b".\n"
 
 
-def test_a_database_that_was_not_compiled_is(place: Place) -> None:
+@pytest.mark.parametrize("octets", [None, b"torn", b"longer"])
+def test_a_database_that_does_not_say_what_the_text_says_is_compiled_again(place: Place, octets: bytes | None) -> None:
     place.take(named("ann"))
-    place.site.assign_compiled.unlink()
+    compiled = place.site.assign_compiled.read_bytes()
+    if octets is None:
+        place.site.assign_compiled.unlink()
+    else:
+        place.site.assign_compiled.write_bytes(octets if octets == b"torn" else compiled + octets)
     place.take(named("ann"))
-    assert list(place.homes()) == ["ann"]
+    assert place.site.assign_compiled.read_bytes() == compiled
 
 
 def test_a_table_that_is_wrong_is_an_error(place: Place) -> None:
@@ -196,6 +201,13 @@ def test_only_new_users_get_domains_when_only_new_users_are_taken(place: Place) 
 def test_a_domain_that_is_not_local_is_an_error(place: Place) -> None:
     with pytest.raises(RosterError, match=r"example\.net: is not in"):
         place.take(named("ann", domains=(DomainName("example.net"),)))
+    assert place.site.assign.read_bytes() == b".\n"
+
+
+def test_domains_that_cannot_be_read_are_an_error(place: Place) -> None:
+    place.site.domains.mkdir()
+    with pytest.raises(SettingsError, match="domains: Is a directory"):
+        place.take(named("ann", domains=ORG))
     assert place.site.assign.read_bytes() == b".\n"
 
 
