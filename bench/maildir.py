@@ -96,9 +96,11 @@ def _mail(work: Path, messages: int, names: str) -> Path:
         (maildir / part).mkdir(parents=True)
     rng = random.Random(1)
     sizes = f",S={len(BODY)},W={len(BODY) + BODY.count(10)}" if names == "sizes" else ""
+    seconds = 1_600_000_000
     for number in range(messages):
+        seconds += rng.randrange(120)
         unique = f"M{rng.randrange(10**6)}P{rng.randrange(1, 30_000)}Q{number % 9 + 1}R{rng.getrandbits(32):08x}"
-        name = f"{1_700_000_000 + number // 2}.{unique}.mx1{sizes}:2,{'S' if number % 2 else ''}"
+        name = f"{seconds}.{unique}.mx1{sizes}:2,{'S' if number % 2 else ''}"
         (maildir / "cur" / name).write_bytes(BODY)
     uid, gid = owner()
     for directory, _, files in os.walk(partial):
