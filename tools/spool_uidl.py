@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spool.foreign_ids.sources import SOURCES, IdSource, LiveOptions, SourceOptions, live_source, source_named
-from spool.foreign_ids.users import Outcome, Report, Spool, UserReport, import_ids, list_ids
-from spool.names import UserName
+from spool.foreign_ids.users import Outcome, Report, UserReport, import_ids, list_ids
+from spool.names import DomainName, UserName
+from spool.site_mailboxes import SiteMailboxes
 from tools.command import EXIT_OK, add_site_option, run, site_of
 from tools.operation import (
     EXIT_BUSY,
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     import_ = actions.add_parser("import", help="take over the unique-ids of another server", epilog=EXIT_STATUSES)
     add_operation_options(import_)
     import_.add_argument("--user", metavar="NAME", action="append", default=[], help="only this user")
+    import_.add_argument("--domain", metavar="D", help="only users of this local domain")
     import_.add_argument("--again", action="store_true", help="also where it was done before")
     source = import_.add_mutually_exclusive_group(required=True)
     source.add_argument("--from", dest="source", metavar="SOURCE", choices=SOURCES, help=" | ".join(SOURCES))
@@ -73,7 +75,7 @@ def _check_import(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 
 def _list(options: argparse.Namespace) -> int:
-    messages = list_ids(_spool(options), UserName(options.user))
+    messages = list_ids(_mailboxes(options), UserName(options.user))
     if options.json:
         print(json.dumps([dataclasses.asdict(message) for message in messages]))
     else:
@@ -83,10 +85,17 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    spool, source = _spool(options), _source(options)
-    users = [UserName(name) for name in options.user]
+    mailboxes, source = _mailboxes(options), _source(options)
     with shown_progress() as progress:
-        report = import_ids(spool, source, users=users, dry_run=options.dry_run, again=options.again, progress=progress)
+        report = import_ids(
+            mailboxes,
+            source,
+            users=[UserName(name) for name in options.user],
+            domain=None if options.domain is None else DomainName(options.domain.lower()),
+            dry_run=options.dry_run,
+            again=options.again,
+            progress=progress,
+        )
     if options.json:
         print_json(report)
     else:
@@ -94,10 +103,10 @@ def _import(options: argparse.Namespace) -> int:
     return _status(report)
 
 
-def _spool(options: argparse.Namespace) -> Spool:
+def _mailboxes(options: argparse.Namespace) -> SiteMailboxes:
     site = site_of(options)
     settings = read_site_settings(site)
-    return Spool(site, settings.spool, settings.service.uid_min)
+    return SiteMailboxes(site, settings.spool, settings.service.uid_min)
 
 
 def _source(options: argparse.Namespace) -> IdSource:

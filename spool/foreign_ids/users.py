@@ -11,27 +11,23 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from spool import durable
-from spool.acting_as import acting_as, dotlock_groups
 from spool.assign import AssignRecord
-from spool.assign_directory import AssignDirectory
-from spool.errors import MailboxBusyError, NoSuchUserError, SpoolError
+from spool.errors import MailboxBusyError, SpoolError
 from spool.foreign_ids.assigning import Conflict, plan
 from spool.foreign_ids.old_mailbox import IdFinder, opened
 from spool.foreign_ids.sources import IdSource
-from spool.homes import locate_mailbox
 from spool.mailbox import MailboxLocation
 from spool.mailboxes import open_mailbox
 from spool.maintenance import maintenance
-from spool.names import UserName
+from spool.names import DomainName, UserName
 from spool.progress import Progress, counted
 from spool.session_lock import SessionLock
-from spool.settings import SpoolSettings
-from spool.site import Site
+from spool.site_mailboxes import SiteMailboxes
 from spool.state import state_file
 from spool.unique_ids import UniqueIdFile
 
@@ -95,37 +91,15 @@ class ListedMessage:
     unique_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spool:
-    """A site's mailboxes, as this package reaches them.
-
-    Attributes:
-        site: the site.
-        settings: of its spool.
-        uid_min: nobody below is acted for.
-    """
-
-    site: Site
-    settings: SpoolSettings
-    uid_min: int
-
-    @contextlib.contextmanager
-    def mailbox_of(self, user: UserName, record: AssignRecord) -> Iterator[MailboxLocation]:
-        """Find a user's mailbox, and have that user's rights for the block."""
-        groups = dotlock_groups(self.settings)
-        with acting_as(record.uid, record.gid, groups=groups, uid_min=self.uid_min):
-            yield locate_mailbox(user, uid=record.uid, gid=record.gid, home=record.home, settings=self.settings)
-
-
-def list_ids(spool: Spool, user: UserName) -> Sequence[ListedMessage]:
+def list_ids(mailboxes: SiteMailboxes, user: UserName) -> Sequence[ListedMessage]:
     """Tell number, size and unique-id of each message of a user, as a session would see them.
 
     Raises:
         NoSuchUserError: there is no such user.
         SpoolError: the mailbox cannot be opened now.
     """
-    with spool.mailbox_of(user, AssignDirectory(spool.site.assign_compiled).user(user)) as location:
-        maildrop = open_mailbox(location, spool.settings).open_maildrop(share=True)
+    with mailboxes.mailbox_of(user, mailboxes.chosen([user])[user]) as location:
+        maildrop = open_mailbox(location, mailboxes.settings).open_maildrop(share=True)
         try:
             columns = zip(maildrop.wire_octets, maildrop.unique_ids, strict=True)
             return [ListedMessage(number, octets, unique_id) for number, (octets, unique_id) in enumerate(columns, 1)]
@@ -134,10 +108,11 @@ def list_ids(spool: Spool, user: UserName) -> Sequence[ListedMessage]:
 
 
 def import_ids(
-    spool: Spool,
+    mailboxes: SiteMailboxes,
     source: IdSource,
     *,
-    users: Iterable[UserName] = (),
+    users: Collection[UserName] = (),
+    domain: DomainName | None = None,
     dry_run: bool = False,
     again: bool = False,
     progress: Progress,
@@ -148,9 +123,10 @@ def import_ids(
     running it again completes them, and passes over those who are done.
 
     Args:
-        spool: the mailboxes.
+        mailboxes: of the site.
         source: of the ids.
         users: whose; none for all of the site.
+        domain: only of users who belong to it.
         dry_run: report, and change nothing. Mailboxes are opened as by a session, which notes ids of equal messages.
         again: also where it has been done before.
         progress: told of each user.
@@ -159,31 +135,27 @@ def import_ids(
         NoSuchUserError: one of ``users`` is none.
         SpoolError: the users cannot be read.
     """
-    records = dict(AssignDirectory(spool.site.assign_compiled).users())
-    chosen = list(users) or list(records)
-    for user in chosen:
-        if user not in records:
-            raise NoSuchUserError(f"{user}: no such user")
-    work = _Import(spool, source, dry_run=dry_run, again=again)
-    with contextlib.nullcontext() if dry_run else maintenance(spool.site):
-        reports = [work.of(user, records[user]) for user in counted(chosen, progress, "mailboxes", len(chosen))]
-    return Report(source.name, dry_run, tuple(reports))
+    records = mailboxes.chosen(users, domain=domain)
+    work = _Import(mailboxes, source, dry_run=dry_run, again=again)
+    with contextlib.nullcontext() if dry_run else maintenance(mailboxes.site):
+        turns = counted(records.items(), progress, "mailboxes", len(records))
+        return Report(source.name, dry_run, tuple(work.of(user, record) for user, record in turns))
 
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    spool: Spool
+    mailboxes: SiteMailboxes
     source: IdSource
     dry_run: bool
     again: bool
 
     def of(self, user: UserName, record: AssignRecord) -> UserReport:
         try:
-            with self.spool.mailbox_of(user, record) as location:
+            with self.mailboxes.mailbox_of(user, record) as location:
                 if not self.again and _has_note(location):
                     return UserReport(user, Outcome.DONE_BEFORE)
             find = self.source.finder(user)
-            with self.spool.mailbox_of(user, record) as location:
+            with self.mailboxes.mailbox_of(user, record) as location:
                 return self._of_mailbox(location, find)
         except MailboxBusyError as error:
             return UserReport(user, Outcome.BUSY, trouble=str(error))
@@ -193,7 +165,7 @@ class _Import:
     def _of_mailbox(self, location: MailboxLocation, find: IdFinder) -> UserReport:
         lock = SessionLock(location)
         try:
-            with opened(location, self.spool.settings) as mailbox:
+            with opened(location, self.mailboxes.settings) as mailbox:
                 found = find(mailbox)
             keys = [message.key for message in mailbox.messages]
             unique_ids = UniqueIdFile(location)

@@ -39,7 +39,7 @@ def test_the_list_is_also_json(made: MadeSite, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)[1] == {"number": 2, "wire_octets": 14, "unique_id": "2.a"}
 
 
-@pytest.mark.parametrize(("name", "text"), [("bob", "no exact assignment"), ("../x", "not a user name")])
+@pytest.mark.parametrize(("name", "text"), [("bob", "no user bob"), ("../x", "not a user name")])
 def test_a_user_who_is_none_is_an_error(
     made: MadeSite, capsys: pytest.CaptureFixture[str], name: str, text: str
 ) -> None:
@@ -59,6 +59,14 @@ def test_ids_are_imported(made: MadeSite, uidlist: Path, capsys: pytest.CaptureF
     ]
     assert spool_uidl.main(["list", "ann"]) == 0
     assert capsys.readouterr().out == "1 14 5.1\n2 14 5.2\n"
+
+
+def test_only_users_of_a_domain_are_done(made: MadeSite, uidlist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made.join("ann", "example.org")
+    assert spool_uidl.main(["import", "--from", "dovecot", "--domain", "Example.NET"]) == 0
+    assert capsys.readouterr().out == ""
+    assert spool_uidl.main(["import", "--from", "dovecot", "--domain", "example.org"]) == 0
+    assert capsys.readouterr().out.startswith("ann: 2 messages")
 
 
 def test_the_report_is_also_json(made: MadeSite, uidlist: Path, capsys: pytest.CaptureFixture[str]) -> None:
