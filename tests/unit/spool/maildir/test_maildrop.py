@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError
-from spool.mailbox import MailboxLocation
+from spool.mailbox import MailboxLocation, MessageFacts
 from spool.maildir import MaildirMailbox
 from spool.maildir.maildrop import MaildirMaildrop
 from spool.unique_ids import UniqueIdFile
@@ -259,3 +259,30 @@ def test_the_last_accessed_message_is_the_last_seen_when_the_session_began(
     assert maildrop.last_accessed == 1
     maildrop.close()
     assert opened().last_accessed == 2
+
+
+def test_what_is_known_of_a_message_is_its_size_its_file_s_time_and_whether_it_was_read(
+    location: MailboxLocation, opened: Callable[[], MaildirMaildrop]
+) -> None:
+    add(location, "cur/1.a:2,FS", "new/2.a", "cur/3.a:2,")
+    for number, name in enumerate(("cur/1.a:2,FS", "new/2.a", "cur/3.a:2,"), 1):
+        os.utime(location.path / name, (number, number))
+    maildrop = opened()
+    assert [maildrop.facts(number) for number in (1, 2, 3)] == [
+        MessageFacts(2, 1.0, fetched=True),
+        MessageFacts(2, 2.0, fetched=False),
+        MessageFacts(2, 3.0, fetched=False),
+    ]
+
+
+def test_nothing_is_known_of_what_is_no_message_or_gone(
+    location: MailboxLocation, opened: Callable[[], MaildirMaildrop]
+) -> None:
+    add(location, "new/1.a")
+    maildrop = opened()
+    for number in (0, 2):
+        with pytest.raises(IndexError):
+            maildrop.facts(number)
+    (location.path / "new/1.a").unlink()
+    with pytest.raises(MailboxChangedError):
+        maildrop.facts(1)

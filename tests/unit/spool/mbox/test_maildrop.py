@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from spool.errors import MailboxBusyError, MailboxChangedError, MailboxUnavailableError
+from spool.mailbox import MessageFacts
 from spool.mbox.maildrop import MboxMaildrop
 from tests.unit.spool.mbox.mbox_files import location_of, mailbox_in, mbox_of
 
@@ -177,3 +178,24 @@ class TestTimes:
     @pytest.mark.parametrize("deleted", [set[int](), {1}, {1, 2}])
     def test_mail_that_arrived_meanwhile_is_new(self, tmp_path: Path, deleted: set[int]) -> None:
         assert self.times_after(tmp_path, deleted=deleted, retrieved={1}, arriving=True) == (900, 1000)
+
+
+def test_what_is_known_of_a_message_is_its_size_in_the_file_its_date_and_whether_it_was_read(tmp_path: Path) -> None:
+    from_line = b"From a@example.org Thu Jan  1 00:01:40 1970\n"
+    maildrop = mailbox_in(tmp_path, from_line + b"Status: RO\n" + A + b"\n" + from_line + B + b"\n").open_maildrop()
+    assert maildrop.facts(1) == MessageFacts(len(from_line + b"Status: RO\n" + A) + 1, 100, fetched=True)
+    assert maildrop.facts(2) == MessageFacts(len(from_line + B) + 1, 100, fetched=False)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_nothing_is_known_of_what_is_no_message(tmp_path: Path, number: int) -> None:
+    maildrop = maildrop_of(tmp_path, A, B)
+    with pytest.raises(IndexError):
+        maildrop.facts(number)
+
+
+def test_nothing_is_known_of_a_message_that_is_not_where_it_was(tmp_path: Path) -> None:
+    maildrop = maildrop_of(tmp_path, A, B)
+    mbox_path(tmp_path).write_bytes(b"x" + mbox_of(A, B))
+    with pytest.raises(MailboxChangedError):
+        maildrop.facts(2)
