@@ -161,6 +161,8 @@ class _Import:
             return UserReport(user, Outcome.BUSY, trouble=str(error))
         except SpoolError as error:
             return UserReport(user, Outcome.FAILED, trouble=str(error))
+        except Exception as error:  # a bug that one mailbox brings out is no reason to leave the others
+            return UserReport(user, Outcome.FAILED, trouble=f"unforeseen trouble: {type(error).__name__}")
 
     def _of_mailbox(self, location: MailboxLocation, find: IdFinder) -> UserReport:
         lock = SessionLock(location)

@@ -169,6 +169,14 @@ def test_trouble_with_one_user_is_reported_and_the_others_are_done(spool: SiteMa
     assert second.outcome is Outcome.DONE
 
 
+def test_unforeseen_trouble_is_of_one_user_too(spool: SiteMailboxes) -> None:
+    source = Old(ALL)
+    source.trouble[A] = KeyError("some header")
+    first, second = run(spool, source)
+    assert first.trouble == "unforeseen trouble: KeyError"
+    assert second.outcome is Outcome.DONE
+
+
 def test_two_operations_do_not_run_at_once(spool: SiteMailboxes) -> None:
     with maintenance(spool.site), pytest.raises(MaintenanceBusyError):
         run(spool, Old(ALL))
