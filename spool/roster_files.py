@@ -84,7 +84,9 @@ class RosterFiles:
         if new != old:
             _replace(self._site.domains, new)
 
-    def keep_last(self, changed: AssignText, memberships: Mapping[UserName, Iterable[DomainName]]) -> tuple[Path, ...]:
+    def keep_last(
+        self, assigned: AssignText, changed: AssignText, memberships: Mapping[UserName, Iterable[DomainName]]
+    ) -> tuple[Path, ...]:
         """Copy what a change will replace to ``control/assign.last`` and ``control/domains.last``.
 
         Holds when it returns. What will not change is not copied, so that a change that was stopped and is made again
