@@ -12,19 +12,25 @@ import os
 from pathlib import Path
 
 
-def link_text(place: Path, home: Path, root: Path) -> str:
-    """Say what a link at ``place`` to ``home`` must hold: the way from one to the other, so that the root may be moved.
+def way_up(directory: str, root: str) -> str:
+    """Say what a link in a directory must begin with to lead to what is below a root: ``../../`` in ``ROOT/u/s``.
 
-    If a directory between the root and the place is a link itself, to another disk perhaps, no such way leads back:
-    then it is the whole path.
+    So the root may be moved as a whole. If the directory is not below the root, or one between them is a link itself,
+    to another disk perhaps, no such way leads back: then it is the whole path of the root.
+
+    Args:
+        directory: as an absolute path.
+        root: as an absolute path, without a slash at its end.
     """
-    if root not in place.parents:
-        return str(home)
-    directories = place.parent.relative_to(root)
-    real = os.path.realpath(root)
-    if os.path.realpath(place.parent) != os.path.normpath(f"{real}/{directories}") or root not in home.parents:
-        return str(home)
-    return os.path.relpath(home, place.parent)
+    whole = f"{root}/"
+    if not f"{directory}/".startswith(whole):
+        return whole
+    way, place = "", directory
+    while place != root:
+        if os.path.islink(place):  # noqa: PTH114 - for each of very many homes
+            return whole
+        way, place = f"{way}../", place.rpartition("/")[0]
+    return way
 
 
 def home_behind(link: Path, root: Path) -> Path | None:
@@ -34,8 +40,7 @@ def home_behind(link: Path, root: Path) -> Path | None:
     """
     try:
         target = link.readlink()
-        owner = link.lstat().st_uid
-        if owner not in {0, root.stat().st_uid}:
+        if link.lstat().st_uid not in {0, root.stat().st_uid}:
             return None
     except OSError:
         return None

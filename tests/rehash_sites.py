@@ -165,8 +165,8 @@ class RehashSite:
 def disk_of(root: Path) -> DeviceOf:
     """Two disks: what lies below directories of the root from ``n`` to ``z`` is on the second."""
 
-    def device(directory: Path) -> int:
-        parts = directory.relative_to(root).parts if directory.is_relative_to(root) else ()
+    def device(directory: str) -> int:
+        parts = Path(directory).relative_to(root).parts if Path(directory).is_relative_to(root) else ()
         return 2 if parts and parts[0][0] >= "n" else 1
 
     return device

@@ -87,18 +87,24 @@ class Copier:
     Args:
         settings: of the spool.
         directories: where homes lie.
+        outside: the mboxes outside of homes.
         rights: those of a user, for making the session lock.
         manifests: where to remember what was copied.
     """
 
     def __init__(
-        self, settings: SpoolSettings, directories: HashDirectories, rights: Rights, manifests: Manifests
+        self,
+        settings: SpoolSettings,
+        directories: HashDirectories,
+        outside: OutsideMboxes,
+        rights: Rights,
+        manifests: Manifests,
     ) -> None:
         self._settings = settings
         self._directories = directories
         self._rights = rights
         self._manifests = manifests
-        self._outside = OutsideMboxes(settings, directories)
+        self._outside = outside
 
     def move(self, move: Move) -> tuple[int, int]:
         """Move a home, or finish moving it; one that is at its new place already stays there.
@@ -128,15 +134,15 @@ class Copier:
             status = status_of_home(move.new, move.uid)
             if status is None or not leads(move.old, text):
                 raise MailboxUnavailableError(f"{move.old}: no home of uid {move.uid} is there")
-            self._directories.touched(move.old.parent)
-            self._directories.touched(move.new.parent)
+            self._directories.touched(move.old_directory)
+            self._directories.touched(move.new_directory)
             return status.st_dev, status.st_ino
 
     def _copy(self, move: Move) -> None:
         """Copy the home to its new place. Holds when it returns."""
         if move.new.is_symlink():
             raise MailboxBusyError(f"{move.new}: whoever looks for the home here still needs the link")
-        self._directories.make(move.new.parent)
+        self._directories.make(move.new_directory)
         # Nobody was told of a copy that a crash has left: the old home was in use, and has changed.
         unfinished = move.new.with_name(f".{move.new.name}.rehashing")
         if self._is_our_copy(move):

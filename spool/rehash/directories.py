@@ -1,30 +1,36 @@
-"""The directories that homes lie in: made before homes come, removed when they are empty, synced all at once."""
+"""The directories that homes lie in: made before homes come, removed when they are empty, synced all at once.
+
+They are named by text: to make a ``Path`` for each of very many homes would take longer than to move these.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from spool import durable
-from spool.moved_homes import link_text
+from spool.moved_homes import way_up
 
-DeviceOf: TypeAlias = Callable[[Path], int]
+DeviceOf: TypeAlias = Callable[[str], int]
 """Names the file system that an existing directory lies on. Homes are moved within one, and copied between two."""
 
+_CACHED: Final = 2 * 65536  # the most even layout has so many directories
 
-def device_of(directory: Path) -> int:
+
+def device_of(directory: str) -> int:
     """Name the file system as the kernel does, links on the way followed."""
-    return directory.stat().st_dev
+    return os.stat(directory).st_dev  # noqa: PTH116
 
 
 class HashDirectories:
     """The directories below one spool root, and those of links and mboxes outside of it.
 
-    What is done is remembered until ``sync``; nothing needs to be asked twice.
+    What is done is remembered until ``sync``; nothing is looked at twice.
 
     Args:
         root: the spool root; directories made below it get its owner and mode.
@@ -32,14 +38,15 @@ class HashDirectories:
     """
 
     def __init__(self, root: Path, *, device_of: DeviceOf = device_of) -> None:
-        self.root = root
+        self._root = str(root)
+        self._inside = f"{self._root}/"
         self._device_of = device_of
-        self._there: set[Path] = {root}
-        self._touched: set[Path] = set()
-        self.device_below = functools.lru_cache(maxsize=65536 * 2)(self._device_below)
-        self._link_text = functools.lru_cache(maxsize=1024)(self._way)
+        self._there: set[str] = {self._root}
+        self._touched: set[str] = set()
+        self._way_up = functools.lru_cache(_CACHED)(lambda directory: way_up(directory, self._root))
+        self.device_below = functools.lru_cache(_CACHED)(self._device_below)
 
-    def make(self, directory: Path, *, like: Path | None = None) -> None:
+    def make(self, directory: str, *, like: str | None = None) -> None:
         """Make a directory, and those above it, where they are missing, like the root or like another one.
 
         Holds from ``sync`` on; a crash before that leaves some of them.
@@ -49,14 +56,16 @@ class HashDirectories:
         """
         if directory in self._there:
             return
-        if not directory.is_dir():
-            self.make(directory.parent, like=like)
-            status = (like or self.root).stat()
-            durable.create_directory(directory, mode=stat.S_IMODE(status.st_mode), owner=(status.st_uid, status.st_gid))
-            self.touched(directory.parent)
+        if not os.path.isdir(directory):  # noqa: PTH112
+            above = directory.rpartition("/")[0]
+            self.make(above, like=like)
+            status = os.stat(like or self._root)  # noqa: PTH116
+            mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
+            durable.create_directory(Path(directory), mode=mode, owner=owner)
+            self.touched(above)
         self._there.add(directory)
 
-    def touched(self, directory: Path) -> None:
+    def touched(self, directory: str) -> None:
         """Say that names in a directory were changed."""
         self._touched.add(directory)
 
@@ -64,32 +73,38 @@ class HashDirectories:
         """Make durable what was changed since the last time: the file systems it was changed on are synced, each once.
 
         A batch touches up to as many directories as it has homes, and syncing each would take longer than all else.
+
+        Raises:
+            OSError: a file system cannot be synced.
         """
-        places = {self._device_of(directory): directory for directory in self._touched if directory.is_dir()}
+        places: dict[int, str] = {}
+        for directory in self._touched:
+            with contextlib.suppress(FileNotFoundError):
+                places.setdefault(self._device_of(directory), directory)
         for directory in places.values():
-            durable.sync_file_system(directory)
+            durable.sync_file_system(Path(directory))
         self._touched.clear()
 
-    def remove_empty(self, directories: Iterable[Path]) -> None:
+    def remove_empty(self, directories: Iterable[str]) -> None:
         """Remove those directories below the root that are empty, and those above them. Holds from ``sync`` on."""
-        for directory in sorted(directories, reverse=True):
+        for directory in set(directories):
             place = directory
             with contextlib.suppress(OSError):
-                while self.root in place.parents and not place.is_symlink():
+                while place.startswith(self._inside) and not os.path.islink(place):  # noqa: PTH114
                     durable.remove_directory(place)
                     self._there.discard(place)
-                    self.touched(place.parent)
-                    place = place.parent
+                    place = place.rpartition("/")[0]
+                    self.touched(place)
 
     def text_of_link(self, place: Path, home: Path) -> str:
-        """Say what a link at a place must hold to lead to a home (``spool.moved_homes.link_text``)."""
-        return f"{self._link_text(place.parent, home.parent)}{home.name}"
+        """Say what a link at a place must hold to lead to a home."""
+        whole = str(home)
+        if not whole.startswith(self._inside):
+            return whole
+        return self._way_up(str(place).rpartition("/")[0]) + whole[len(self._inside) :]
 
-    def _way(self, directory: Path, to: Path) -> str:
-        return link_text(directory / "_", to / "_", self.root).removesuffix("_")
-
-    def _device_below(self, directory: Path) -> int:
+    def _device_below(self, directory: str) -> int:
         """Name the file system that a directory lies on, or would, once it is made."""
-        while not directory.exists():
-            directory = directory.parent
-        return self._device_of(directory)
+        while not os.path.exists(directory):  # noqa: PTH110
+            directory = directory.rpartition("/")[0]
+        return self._device_of(directory or "/")

@@ -1,13 +1,14 @@
 """The journal of a rehash: what was moved from where to where, and what is still to be tidied up.
 
-A file of JSON objects, a line each, only ever appended to. A line counts once it is on disk with its line end; one that
-a crash has torn off is cut off by whoever appends next. The first line names the layout; then, for each batch, a line
-before anything of it is done, which holds all its moves, and one when it is published; then what became of the links
-and homes at the old places. Everything ``Journal`` knows follows from reading the lines in their order.
+A file of JSON objects, a line each with its digest in front, only ever appended to. A last line that a crash tore
+counts for nothing, and is cut off by whoever appends next. The first line names the layout; then, for each batch, a
+line before anything of it is done, which holds all its moves, and one when it is published; then what became of the
+links and homes at the old places. Everything ``Journal`` knows follows from reading the lines in their order.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +23,7 @@ from spool.rehash.moves import Move
 
 _FORM: Final = "mailspool-rehash-1"
 NAME: Final = "rehash"
+_DIGEST_CHARACTERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,18 @@ class Journal:
                 data = journal._path.read_bytes()
             except FileNotFoundError:
                 return None
-        whole = data[: data.rfind(b"\n") + 1]
-        try:
-            for line in whole.splitlines():
-                journal._apply(json.loads(line))
-        except (KeyError, TypeError, ValueError) as error:
-            raise MailboxUnavailableError(f"{journal._path}: not a journal of ours: {error!r}") from error
-        journal._octets = len(whole)
+        lines = data.splitlines(keepends=True)
+        for number, line in enumerate(lines, 1):
+            text = line[_DIGEST_CHARACTERS + 1 :]
+            if line != _signed(text):
+                if number < len(lines):
+                    raise MailboxUnavailableError(f"{journal._path}: line {number} is none of ours")
+                break
+            try:
+                journal._apply(json.loads(text))
+            except (KeyError, TypeError, ValueError) as error:
+                raise MailboxUnavailableError(f"{journal._path}: line {number} is none of ours: {error!r}") from error
+            journal._octets += len(line)
         return journal
 
     @classmethod
@@ -116,6 +123,11 @@ class Journal:
         return journal
 
     def _append(self, entry: Mapping[str, Any]) -> None:
+        """Append a line, and do what it says."""
+        self._write(entry)
+        self._apply(entry)
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
         """Append a line. Holds when it returns; a crash before that leaves it out, or torn, which is as good."""
         line = _line(entry)
         with durable.storage_errors(self._path):
@@ -127,7 +139,6 @@ class Journal:
             finally:
                 os.close(descriptor)
         self._octets += len(line)
-        self._apply(entry)
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -142,8 +153,9 @@ class Journal:
 
     def begin_batch(self, moves: Sequence[Move]) -> Batch:
         """Say that these are about to be moved."""
-        self._append({"batch": self._numbers + 1, "moves": [_packed(move) for move in moves]})
-        assert self.open is not None
+        self._write({"batch": self._numbers + 1, "moves": [_packed(move) for move in moves]})
+        self._numbers += 1
+        self.open = Batch(self._numbers, moves)
         return self.open
 
     def end_batch(self, moved: Mapping[UserName, tuple[int, int]], copied: Collection[UserName], now: float) -> None:
@@ -206,7 +218,11 @@ class Journal:
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n"
+    return _signed(json.dumps(entry, separators=(",", ":")).encode("ascii") + b"\n")
+
+
+def _signed(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:_DIGEST_CHARACTERS].encode("ascii") + b" " + text
 
 
 def _packed(move: Move) -> Sequence[Any]:

@@ -115,7 +115,8 @@ class LateMail:
                 # Under another name first: half of it removed would look changed.
                 durable.rename(kept, doomed)
                 durable.sync_directory(kept.parent)
-            durable.remove_tree(doomed)
+            if doomed.exists():
+                durable.remove_tree(doomed)
             self._manifests.remove(move.user)
             return carried
 

@@ -33,14 +33,17 @@ class Mover:
     Args:
         settings: of the spool.
         directories: where homes lie.
+        outside: the mboxes outside of homes.
         rights: those of a user, for making the session lock.
     """
 
-    def __init__(self, settings: SpoolSettings, directories: HashDirectories, rights: Rights) -> None:
+    def __init__(
+        self, settings: SpoolSettings, directories: HashDirectories, outside: OutsideMboxes, rights: Rights
+    ) -> None:
         self._settings = settings
         self._rights = rights
         self._directories = directories
-        self._outside = OutsideMboxes(settings, directories)
+        self._outside = outside
 
     def move(self, move: Move) -> tuple[int, int]:
         """Move a home, or finish moving it; one that is at its new place already stays there.
@@ -81,19 +84,19 @@ class Mover:
         with durable.storage_errors(move.old), self._outside.following(move.back):
             durable.exchange(move.old, move.new)
             durable.remove(move.new)
-            self._directories.touched(move.old.parent)
-            self._directories.touched(move.new.parent)
+            self._directories.touched(move.old_directory)
+            self._directories.touched(move.new_directory)
 
     def _exchange(self, move: Move) -> None:
-        self._directories.make(move.new.parent)
+        self._directories.make(move.new_directory)
         text = self._directories.text_of_link(move.old, move.new)
         if not leads(move.new, text):
             if leads(move.new, self._directories.text_of_link(move.new, move.old)):
                 raise MailboxBusyError(f"{move.new}: whoever looks for the home here still needs the link")
             durable.create_symlink(move.new, text)
         change_places(move.old, move.new, text)
-        self._directories.touched(move.old.parent)
-        self._directories.touched(move.new.parent)
+        self._directories.touched(move.old_directory)
+        self._directories.touched(move.new_directory)
 
     def _finish(self, move: Move) -> None:
         text = self._directories.text_of_link(move.old, move.new)
@@ -102,8 +105,8 @@ class Mover:
         if not leads(move.old, text):
             raise MailboxUnavailableError(f"{move.old}: is there as well as {move.new}")
         with self._outside.following(move):
-            self._directories.touched(move.old.parent)
-            self._directories.touched(move.new.parent)
+            self._directories.touched(move.old_directory)
+            self._directories.touched(move.new_directory)
 
     def _take_back_link(self, move: Move) -> None:
         with contextlib.suppress(OSError):

@@ -23,6 +23,16 @@ class Move:
     new: Path
 
     @property
+    def old_directory(self) -> str:
+        """The directory that the home lies in."""
+        return str(self.old).rpartition("/")[0]
+
+    @property
+    def new_directory(self) -> str:
+        """The directory that it shall lie in."""
+        return str(self.new).rpartition("/")[0]
+
+    @property
     def back(self) -> Move:
         """The move that undoes this one."""
         return Move(self.user, self.uid, self.gid, self.new, self.old)

@@ -1,8 +1,8 @@
 """Mboxes outside of the homes, in directories named by ``{hash}``: they move with the home.
 
 ``{hash}`` follows the home (``spool.homes.hash_directory``), so a program looks for the mbox at its new place from the
-instant the home is at its own. Therefore the mbox has both names, under its locks, while the home moves: the new one
-from before that instant, the old one until after it.
+instant the home is at its own. Therefore the mbox has both names while the home moves: the new one from before that
+instant, under the mbox's locks, the old one until the move is on disk.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class OutsideMboxes:
     def __init__(self, settings: SpoolSettings, directories: HashDirectories) -> None:
         self._settings = settings
         self._directories = directories
+        self._twice: list[tuple[Path, Path]] = []
         self._templates: Final = [template for template in settings.templates if follows_hash(template)]
 
     def places(self, move: Move) -> Sequence[tuple[Path, Path]]:
@@ -57,9 +58,34 @@ class OutsideMboxes:
                 pairs.append((old, new))
         return pairs
 
+    def prepare(self, move: Move) -> None:
+        """Give mboxes their second names, so that they are on disk before the home is moved.
+
+        Holds from the sync of the file systems on; a crash before that leaves some of them, to be found by the next
+        call, or by ``abandon``.
+
+        Raises:
+            OSError: a name, or a directory, cannot be made.
+        """
+        for old, new in self.places(move):
+            if old.is_file():
+                self._directories.make(str(new.parent), like=str(old.parent))
+                with contextlib.suppress(FileExistsError):
+                    durable.link(old, new)
+                    self._directories.touched(str(new.parent))
+
+    def abandon(self, move: Move) -> None:
+        """Take the second names away again: the home is not moved. Holds from the sync of the file systems on.
+
+        Raises:
+            OSError: one cannot be removed.
+        """
+        for old, new in self.places(move):
+            self._remove_one_of_two(new, old)
+
     @contextlib.contextmanager
     def following(self, move: Move) -> Iterator[None]:
-        """Let the mboxes of a home be at both places for the block, in which the home is moved, and then at the new.
+        """Let the mboxes of a home be at both places for the block, in which the home is moved, and after it.
 
         Holds from the sync of the file systems on. A crash before that leaves some mbox at one place or at both; the
         same call for the same move does the rest, even when the home is at its new place already.
@@ -70,24 +96,41 @@ class OutsideMboxes:
             OSError: of the disk.
         """
         with contextlib.ExitStack() as locks:
-            moved = [pair for pair in self.places(move) if self._linked(locks, move, *pair)]
+            twice = [pair for pair in self.places(move) if self._linked(locks, move, *pair)]
             yield
-            for old, new in moved:
-                durable.remove(old)
-                self._directories.touched(new.parent)
+            self._twice += twice
 
     def _linked(self, locks: contextlib.ExitStack, move: Move, old: Path, new: Path) -> bool:
         try:
             locks.enter_context(mbox_locks(old, move.uid, self._settings).held())
         except FileNotFoundError:
             return False
-        self._directories.make(new.parent, like=old.parent)
+        self._directories.make(str(new.parent), like=str(old.parent))
         try:
             durable.link(old, new)
         except FileExistsError:
             if not os.path.samestat(old.lstat(), new.lstat()):
                 raise MailboxUnavailableError(f"{new}: is there, and is not the mbox {old}") from None
+        self._directories.touched(str(old.parent))
+        self._directories.touched(str(new.parent))
         return True
+
+    def remove_old_names(self) -> None:
+        """Take from the mboxes the names of their old places, once moves are on disk. Holds from the next sync on.
+
+        Raises:
+            OSError: one cannot be removed.
+        """
+        for old, new in self._twice:
+            self._remove_one_of_two(old, new)
+        self._twice.clear()
+
+    def _remove_one_of_two(self, name: Path, other: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            # Another program may have put a new file in the place of one of them: then it is kept.
+            if os.path.samestat(name.lstat(), other.lstat()):
+                durable.remove(name)
+                self._directories.touched(str(name.parent))
 
 
 def mbox_locks(path: Path, uid: int, settings: SpoolSettings) -> MboxLocks:

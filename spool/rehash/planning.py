@@ -195,7 +195,7 @@ class Planner:
         mailboxes: Counter[tuple[int, int]] = Counter()
         octets: Counter[tuple[int, int]] = Counter()
         for move in counted(moves, progress, "mailboxes measured", len(moves)) if sizes else moves:
-            pair = (device(move.old.parent), device(move.new.parent))
+            pair = (device(move.old_directory), device(move.new_directory))
             examples.setdefault(pair, move)
             mailboxes[pair] += 1
             if sizes:

@@ -14,6 +14,7 @@ in which a mailbox is missing, whichever of the two is looked up, and none in wh
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +30,6 @@ from spool.assign_directory import AssignDirectory
 from spool.assign_edits import HomeMove
 from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
 from spool.maintenance import maintenance
-from spool.moved_homes import home_behind
 from spool.names import UserName
 from spool.progress import Progress
 from spool.rehash.copier import Copier, Manifests, kept_home
@@ -37,8 +37,9 @@ from spool.rehash.directories import DeviceOf, HashDirectories, device_of
 from spool.rehash.journal import Batch, Journal
 from spool.rehash.late_mail import LateMail
 from spool.rehash.layout_setting import set_layout
-from spool.rehash.mover import Mover
+from spool.rehash.mover import Mover, leads
 from spool.rehash.moves import Move, RehashError, Trouble
+from spool.rehash.outside import OutsideMboxes
 from spool.rehash.planning import Planner, Wanted
 from spool.rehash.settings import RehashSettings
 from spool.roster import Roster
@@ -201,8 +202,9 @@ class _Work:
         def rights(move: Move) -> AbstractContextManager[None]:
             return acting_as(move.uid, move.gid, groups=groups, uid_min=means.uid_min)
 
-        self._mover = Mover(settings, self.directories, rights)
-        self._copier = Copier(settings, self.directories, rights, manifests)
+        self._outside = OutsideMboxes(settings, self.directories)
+        self._mover = Mover(settings, self.directories, self._outside, rights)
+        self._copier = Copier(settings, self.directories, self._outside, rights, manifests)
         users = AssignDirectory(site.assign_compiled)
         self._late = LateMail(settings, users, manifests, maintenance_directory, uid_min=means.uid_min, now=means.clock)
         self.report = Report()
@@ -236,6 +238,7 @@ class _Work:
         began = self._means.monotonic()
         moved: dict[UserName, tuple[int, int]] = {}
         copied: set[UserName] = set()
+        self._prepare(batch.moves)
         for count, move in enumerate(batch.moves):
             self._keep_to_rate(began, count)
             try:
@@ -253,6 +256,10 @@ class _Work:
             self._progress.advance()
         with durable.storage_errors(self._settings.root):
             self.directories.sync()
+            self._outside.remove_old_names()
+            for move in batch.moves:
+                if move.user not in moved:
+                    self._outside.abandon(move)
             for move in self._publish([move for move in batch.moves if move.user in moved]):
                 self.report.failed.append(Trouble(move.user, "the assignment was changed meanwhile"))
                 if move.user not in copied:
@@ -264,6 +271,16 @@ class _Work:
         self.report.moved += len(moved)
         self.report.seconds += self._means.monotonic() - began
 
+    def _prepare(self, moves: Iterable[Move]) -> None:
+        """Make the names and directories that must be on disk before the homes are moved."""
+        for move in moves:
+            # Trouble comes again when this one is moved, and is told then.
+            with contextlib.suppress(OSError):
+                self.directories.make(move.new_directory)
+                self._outside.prepare(move)
+        with durable.storage_errors(self._settings.root):
+            self.directories.sync()
+
     def _keep_to_rate(self, began: float, count: int) -> None:
         early = began + count * self._pause - self._means.monotonic()
         if self._pause and early > 0:
@@ -271,7 +288,7 @@ class _Work:
 
     def _is_copied(self, move: Move) -> bool:
         device = self.directories.device_below
-        return device(move.old.parent) != device(move.new.parent)
+        return device(move.old_directory) != device(move.new_directory)
 
     def _publish(self, moves: Iterable[Move]) -> Sequence[Move]:
         """Publish the new homes, and return those whose assignment is another one by now."""
@@ -293,7 +310,7 @@ class _Work:
             link = Path(str(template).format_map({"user": move.user.text}))
             if link not in (move.old, move.new) and link.is_symlink() and link.readlink() == move.old:
                 durable.replace_symlink(link, str(move.new))
-                self.directories.touched(link.parent)
+                self.directories.touched(str(link.parent))
 
     # -- tidying up ---------------------------------------------------------------------------------------------------
 
@@ -311,16 +328,13 @@ class _Work:
             return
         with durable.storage_errors(self._settings.root):
             for place, link in removed.items():
-                if self._is_ours(place, link.leads_to):
+                if leads(place, self.directories.text_of_link(place, link.leads_to)):
                     durable.remove(place)
-                    self.directories.touched(place.parent)
+                    self.directories.touched(str(place.parent))
                     self.report.links_removed += 1
-            self.directories.remove_empty({place.parent for place in removed})
+            self.directories.remove_empty(str(place.parent) for place in removed)
             self.directories.sync()
         journal.remove_links(removed.keys())
-
-    def _is_ours(self, place: Path, home: Path) -> bool:
-        return place.is_symlink() and home in (home_behind(place, self._settings.root), place.readlink())
 
     def _tidy_kept(self, journal: Journal) -> None:
         """Take late mail along from old homes, and remove those whose time has come."""
@@ -342,7 +356,7 @@ class _Work:
     def _remove_kept(self, journal: Journal, user: UserName, move: Move) -> None:
         if self._try(move, partial(self._late.remove, move)):
             with durable.storage_errors(self._settings.root):
-                self.directories.remove_empty([move.old.parent])
+                self.directories.remove_empty([move.old_directory])
                 self.directories.sync()
             journal.forget_kept(user)
 
