@@ -18,6 +18,7 @@ from serving.settings import (
     check_listeners,
 )
 from spool.errors import SettingsError
+from spool.rehash.settings import RehashSettings
 from spool.settings import SpoolSettings
 from spool.settings_file import array_to, check_sections, parse_override, read_settings_file, table_to, with_override
 from spool.site import Site
@@ -31,6 +32,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "limits": LimitsSettings,
     "pop3": Pop3Settings,
     "log": LogSettings,
+    "rehash": RehashSettings,
 }
 """The tables, in the order in which they are written."""
 
@@ -49,6 +51,7 @@ class SiteSettings:
     limits: LimitsSettings
     pop3: Pop3Settings
     log: LogSettings
+    rehash: RehashSettings
     listeners: tuple[ListenerSettings, ...]
 
 

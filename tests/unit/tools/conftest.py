@@ -12,9 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tools import mailspool, spool_assign, spool_check
+from tools import mailspool, spool_assign, spool_check, spool_rehash
 
-PROGRAMS = {"mailspool": mailspool.main, "spool-assign": spool_assign.main, "spool-check": spool_check.main}
+PROGRAMS = {
+    "mailspool": mailspool.main,
+    "spool-assign": spool_assign.main,
+    "spool-check": spool_check.main,
+    "spool-rehash": spool_rehash.main,
+}
 # Root makes sites for another account; what belongs to it is all in the test's directory.
 ACCOUNT = () if os.geteuid() else ("--user", "nobody")
 
