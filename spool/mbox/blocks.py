@@ -79,6 +79,11 @@ class BlockReader:
                 return
             start = block_start + len(block) - last
 
+    def block(self, start: int) -> tuple[bytes, int]:
+        """Return ``BLOCK_OCTETS`` from ``start`` on, and ``BEFORE_OCTETS`` before; and where these octets begin."""
+        self._load(start)
+        return self._block, self._block_start
+
     def read(self, start: int, stop: int) -> bytes:
         """Return the octets from ``start`` up to ``stop`` or ``end``, whichever comes first."""
         stop = min(stop, self.end)

@@ -25,26 +25,27 @@ _INTERNAL: Final = re.compile(
 class FieldNames:
     """Names of header fields to be taken out, prepared once for all messages."""
 
-    __slots__ = ("_line_starts", "marks", "octets_max", "start")
+    __slots__ = ("_field", "marks", "octets_max", "start")
 
     def __init__(self, *names: bytes) -> None:
         self.marks = tuple(name.lower() + b":" for name in names)
         self.octets_max = max(map(len, self.marks))
-        self.start = re.compile(rb"(?:%b)" % b"|".join(map(re.escape, self.marks)), re.IGNORECASE)
-        self._line_starts = tuple(b"\n" + mark for mark in self.marks)
+        any_mark = rb"(?:%b)" % b"|".join(map(re.escape, self.marks))
+        self.start = re.compile(any_mark, re.IGNORECASE)
+        self._field = re.compile(rb"\n" + any_mark)
 
     def places_in(self, lines: bytes) -> Sequence[tuple[int, int]]:
         """Find the fields of these names in whole lines, in order: where each begins, and where its last line ends."""
-        small = b"\n" + lines.lower()  # so every line follows an LF, which is where the line is in ``lines``
-        places: list[tuple[int, int]] = []
-        for line_start in self._line_starts:
-            # Not by a regular expression: every message is searched, and find is ten times as fast.
-            start = small.find(line_start)
-            while start >= 0:
-                stop = _end_of_field(lines, start)
-                places.append((start, stop))
-                start = small.find(line_start, stop)
-        return tuple(sorted(places)) if places else ()
+        # Every header is searched. With an LF before each line, in lower case, that is twenty times as fast as with
+        # patterns that compare without case; an LF is where the line begins in ``lines``.
+        small = b"\n" + lines.lower()
+        places = []
+        stop = 0
+        while found := self._field.search(small, stop):
+            start = found.start()
+            stop = _end_of_field(lines, start)
+            places.append((start, stop))
+        return places
 
 
 STORAGE_FIELDS: Final = FieldNames(

@@ -72,12 +72,14 @@ class MboxMemory:
         """
         ids_stamp = stamp_of_file(state_file(self._location, UniqueIdFile.SUFFIX))
         found = self._found
-        if found and found.snapshot is snapshot and found.unique_ids and found.ids_stamp == ids_stamp:
-            self._current = found
-            return found.unique_ids
-        unique_ids = UniqueIdFile(self._location).assign(snapshot.keys)
-        continued = found is not None and (snapshot is found.snapshot or snapshot.read_from > 0)
-        self._keep(_Kept(snapshot, unique_ids, ids_stamp, found.index_end if found and continued else 0))
+        same = found is not None and found.snapshot.table is snapshot.table
+        if found and same and found.unique_ids and found.ids_stamp == ids_stamp:
+            unique_ids = found.unique_ids
+        else:
+            unique_ids = UniqueIdFile(self._location).assign(snapshot.keys)
+        # The index reaches as far as before, unless all was read again.
+        index_end = found.index_end if found and (same or snapshot.read_from) else 0
+        self._keep(_Kept(snapshot, unique_ids, ids_stamp, index_end))
         return unique_ids
 
     def mark(self, before: Stamp, after: Stamp) -> None:

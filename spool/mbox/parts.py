@@ -15,6 +15,7 @@ from typing import Final
 from spool.mbox.blocks import BlockReader
 from spool.mbox.from_line import MARK
 from spool.mbox.measuring import measure_record
+from spool.mbox.plain import PlainMessages
 from spool.mbox.scan import is_separator, scan
 from spool.mbox.table import MessageTable
 
@@ -36,14 +37,19 @@ def read_part(reader: BlockReader, start: int, limit: int, *, unquote: bool) -> 
         OSError: the file cannot be read.
     """
     table = MessageTable()
-    stop = start
-    if start < limit:
-        for record in scan(reader, start=start):
-            table.add(record, measure_record(reader, record, unquote=unquote))
-            stop = record.stop
-            if stop >= limit:
-                break
-    return Part(table, stop)
+    loaded_at = -1
+    plain = PlainMessages(b"", start, unquote=unquote)
+    while start < limit:
+        start, cut_off = plain.take(start, limit, table)
+        if cut_off and start != loaded_at:
+            # In a block that begins with it, it may be whole.
+            loaded_at = start
+            plain = PlainMessages(*reader.block(start), unquote=unquote)
+        elif start < limit:
+            record = next(scan(reader, start=start))
+            table.add_record(record, measure_record(reader, record, unquote=unquote))
+            start = record.stop
+    return Part(table, start)
 
 
 def part_starts(reader: BlockReader, start: int, parts: int) -> Sequence[int]:

@@ -119,7 +119,8 @@ def first_start(reader: BlockReader) -> int:
 
 
 def _record_at(reader: BlockReader, start: int) -> Record:
-    content = reader.find(b"\n", start) + 1 or reader.end
+    line_end = reader.read(start, start + LINE_OCTETS_MAX).find(b"\n")
+    content = start + line_end + 1 if line_end >= 0 else reader.find(b"\n", start) + 1 or reader.end
     end, stop, quoted_lines = _next_boundary(reader, content)
     hints = read_hints(reader.read(content, min(content + HEAD_OCTETS, stop)))
     unused_end = None

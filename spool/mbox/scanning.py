@@ -35,6 +35,7 @@ _WAIT_SECONDS: Final = 5.0
 _SIGN_OF_LIFE_SECONDS: Final = 1.0
 _STOP: Final = struct.Struct("=q")
 _PIPE_OCTETS: Final = 64 * 1024
+_OUTPUT: Final = 1
 _NICE: Final = 5  # who waits for a large mbox waits anyhow; whoever is served at once should not notice
 
 # Isolated and without the site module, whose search for packages takes longer than all the rest of the start.
@@ -141,7 +142,7 @@ def main(arguments: Sequence[str]) -> None:
     descriptor, end, start, limit, unquote = map(int, arguments)
     reader = BlockReader(descriptor, end, before_block=lambda: None)
     part = read_part(reader, start, limit, unquote=bool(unquote))
-    with os.fdopen(1, "wb") as output:
+    with os.fdopen(_OUTPUT, "wb") as output:
         output.write(_STOP.pack(part.stop))
         output.writelines(part.table.encode())
 

@@ -49,17 +49,21 @@ class MessageTable:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def add(self, record: Record, measured: Measure) -> None:
-        """Add a message."""
+    def add(self, start: int, content: int, end: int, wire_octets: int, key: str, *, read: bool) -> None:
+        """Add a message; ``read`` says whether it is marked as read."""
+        self.starts.append(start)
+        self.contents.append(content)
+        self.ends.append(end)
+        self.wire_octets.append(wire_octets)
+        self.keys.append(key)
+        if read:
+            self.last_read = len(self.keys)
+
+    def add_record(self, record: Record, measured: Measure) -> None:
+        """Add a message as the scan has found it."""
         if record.unused_end is not None:
             self.unused_ends.extend((len(self), record.unused_end))
-        self.starts.append(record.start)
-        self.contents.append(record.content)
-        self.ends.append(record.end)
-        self.wire_octets.append(measured.wire_octets)
-        self.keys.append(measured.key)
-        if record.hints.read:
-            self.last_read = len(self)
+        self.add(record.start, record.content, record.end, measured.wire_octets, measured.key, read=record.hints.read)
 
     def first(self, count: int) -> MessageTable:
         """Return the first ``count`` messages."""

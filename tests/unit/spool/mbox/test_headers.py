@@ -130,7 +130,7 @@ def test_the_header_ends_at_the_first_blank_line(lines: bytes, end: tuple[int, i
 
 def test_hints_are_read_from_the_header_only() -> None:
     head = b"Subject: a\n\nStatus: RO\nContent-Length: 3\nX-IMAP: 1\nSubject: FOLDER INTERNAL DATA\n"
-    assert read_hints(head) == Hints(body=12, fields=(), content_length=None, read=False, internal=False)
+    assert read_hints(head) == Hints(body=12, fields=[], content_length=None, read=False, internal=False)
 
 
 @pytest.mark.parametrize(("value", "read"), [(b"RO", True), (b"OR", True), (b"O", False), (b"", False)])
