@@ -32,6 +32,7 @@ from spool.site import Site
 from spool.takeover import MAX_DROP, Difference, Directory, Policy, TakenOver, Takeover
 from tools.command import EXIT_OK, site_of
 from tools.operation import EXIT_NEEDS_PERSON, add_operation_options, print_json, shown_progress
+from tools.site_settings import read_site_settings
 
 Read = Callable[[BinaryIO, argparse.Namespace], Iterator[Account | Skipped]]
 
@@ -101,14 +102,13 @@ def _add(actions: Any, name: str, text: str, read: Read) -> argparse.ArgumentPar
 
 
 def _run(read: Read, options: argparse.Namespace) -> int:
-    # Imported where it is needed: the other actions of the program do without the service's settings, and start sooner.
-    from tools.service import service_identity  # noqa: PLC0415
-    from tools.site_settings import read_site_settings  # noqa: PLC0415
-
     site = site_of(options)
     settings = read_site_settings(site)
 
     def default() -> tuple[int, int]:
+        # Imported where it is needed: it takes longer than all that the program does for a few users.
+        from tools.service import service_identity  # noqa: PLC0415
+
         service = service_identity(settings)
         return service.uid, service.gid
 

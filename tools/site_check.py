@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from accounts.credentials import Credentials
-from spool.assign import compile_assign, read_assign
+from spool.assign import compile_plain
 from spool.assign_directory import AssignDirectory
+from spool.assign_text import AssignText
 from spool.control_files import Domains, Locals
 from spool.errors import SettingsError, SpoolError
 from spool.quota.table import Limits
@@ -56,13 +57,13 @@ def _plan(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[st
 
 
 def _assignments(site: Site) -> Iterator[str]:
-    lines = read_assign(site.assign)
+    assigned = AssignText.read(site.assign)
     try:
         compiled = site.assign_compiled.read_bytes()
     except OSError as error:
         yield f"{site.assign_compiled}: {error.strerror}; run spool-assign compile"
         return
-    if compiled != compile_assign(lines):
+    if compiled != b"".join(compile_plain(assigned.pieces())):
         yield f"{site.assign_compiled}: does not say what {site.assign} says; run spool-assign compile"
 
 

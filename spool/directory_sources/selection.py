@@ -48,6 +48,7 @@ def selected(
     """
     taken: dict[bytes, Account] = {}
     left: list[Skipped] = []
+    everybody = selection == Selection()
     for entry in entries:
         if isinstance(entry, Skipped):
             left.append(entry)
@@ -56,7 +57,10 @@ def selected(
         if earlier is not None and earlier[2:5] == entry[2:5]:
             taken[entry.name] = earlier._replace(domains=tuple(dict.fromkeys(earlier.domains + entry.domains)))
             continue
-        reason = SkipReason.REPEATED if earlier is not None else _reason(entry, selection)
+        if earlier is not None:
+            reason: SkipReason | None = SkipReason.REPEATED
+        else:
+            reason = None if everybody else _reason(entry, selection)
         if reason is None:
             taken[entry.name] = entry
         else:
