@@ -25,8 +25,8 @@ PARSERS = {
 MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
-    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump|from-[a-z]+)|spool-check |spool-deliver "
-    r"|spool-expire |spool-quota (?:show|set|unset)|spool-uidl (?:list|import))"
+    r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump|from-[a-z]+)"
+    r"|spool-check |spool-deliver |spool-expire |spool-quota (?:show|set|unset)|spool-uidl (?:list|import))"
     r"[^|&;#>`]*)"
 )
 
