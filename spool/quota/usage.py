@@ -18,8 +18,8 @@ from typing import Final, NamedTuple, Protocol
 
 from spool import durable
 from spool.mailbox import MailboxLocation
-from spool.mbox.mailbox import MboxMailbox
 from spool.mbox.blocks import BlockReader
+from spool.mbox.mailbox import MboxMailbox
 from spool.mbox.scan import scan, sound_end
 from spool.quota.ledger import Ledger, Tally
 from spool.quota.limits import Limit

@@ -14,6 +14,8 @@ from spool.unique_ids import UniqueIdFile
 from tests.crash.losing import Cut, each_power_cut
 from tests.one_user import Message, OneUser, numbered, on_the_wire
 
+pytestmark = pytest.mark.usefixtures("unsynced")
+
 EQUAL = b"Subject: equal\n\n"
 MAIL = [*numbered(range(2)), EQUAL, EQUAL, numbered([2])[0], EQUAL, numbered([3])[0]]
 ALL = set(range(1, len(MAIL) + 1))
@@ -99,7 +101,7 @@ def test_a_commit_loses_nothing_unmarked_doubles_nothing_and_changes_no_unique_i
 ) -> None:
     before = copied(original, 0).messages()
     kept = [message for number, message in enumerate(before, 1) if number not in deleted]
-    for cut in power_cuts(original, commit(deleted, arriving=arriving)):
+    for cut in power_cuts(original, commit(deleted, arriving=arriving), step=2):
         messages = cut.state.messages()
         found = messages[: len(messages) - arriving]
         assert [message for message in found if message in kept] == kept, cut
@@ -115,8 +117,8 @@ def test_a_power_cut_during_the_recovery_is_recovered_from(original: OneUser) ->
     deleted = {2, 4}
     before = copied(original, 0).messages()
     kept = [message for number, message in enumerate(before, 1) if number not in deleted]
-    for cut in power_cuts(original, commit(deleted, arriving=True), step=13):
-        for again in power_cuts(cut.state, lambda user: user.messages, step=4):
+    for cut in power_cuts(original, commit(deleted, arriving=True), step=17):
+        for again in power_cuts(cut.state, lambda user: user.messages, step=5):
             messages = again.state.messages()
             assert [message for message in messages if message in kept] == kept, again
             assert messages[-1].octets == on_the_wire(ARRIVING), again

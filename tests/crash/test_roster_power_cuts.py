@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from spool.assign_directory import AssignDirectory
 from spool.control_files import Domains
 from spool.errors import NoSuchUserError, RosterError
@@ -18,6 +20,8 @@ from spool.roster import NewUser, Roster
 from spool.settings import SpoolSettings
 from spool.site import Site
 from tests.crash.losing import each_power_cut
+
+pytestmark = pytest.mark.usefixtures("unsynced")
 
 # Root may give homes away; others can only have their own.
 UID, GID = os.getuid() or 1000, os.getgid() or 1000
@@ -74,7 +78,7 @@ def test_a_user_who_was_being_added_is_whole_or_not_there_and_can_be_added_again
         partial(fresh, tmp_path),
         lambda place: partial(place.add, ANN),
         root=lambda place: place.directory,
-        step=3,
+        step=4,
     ):
         place = cut.state
         assert place.is_whole(BOB), cut
@@ -98,7 +102,7 @@ def test_a_user_who_was_being_purged_is_gone_in_the_end_and_nobody_else(tmp_path
         prepare,
         lambda place: partial(place.roster.remove_user, ANN, purge=True),
         root=lambda place: place.directory,
-        step=3,
+        step=4,
     ):
         place = cut.state
         if ANN in place.users():
