@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.mbox.blocks import BlockReader
 from spool.mbox.locks import HeldMbox
@@ -25,13 +27,20 @@ def mbox_of(*messages: bytes) -> bytes:
     return b"".join(FROM + message + b"\n" for message in messages)
 
 
-def mailbox_in(home: Path, content: bytes | None = None, *, unquote: bool = True) -> MboxMailbox:
+def mailbox_in(
+    home: Path,
+    content: bytes | None = None,
+    *,
+    unquote: bool = True,
+    kept: KeptSnapshots = KEEPS_NOTHING,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> MboxMailbox:
     """A mailbox whose locks are not waited for, and whose From_ lines are of 1970."""
     location = location_in(home, MailboxKind.MBOX)
     if content is not None:
         location.path.write_bytes(content)
     settings = SpoolSettings(root=home, mbox_unquote=unquote, mbox_lock_seconds=0.001)
-    return MboxMailbox(location, settings, sleep=lambda _: None, now=lambda: 0)
+    return MboxMailbox(location, settings, kept=kept, sleep=lambda _: None, now=lambda: 0, clock_ns=clock_ns)
 
 
 def location_of(path: Path) -> MailboxLocation:

@@ -90,6 +90,12 @@ def test_an_mbox_of_one_message_is_one_part() -> None:
         assert part_starts(reader, 0, 4) == [0]
 
 
+def test_no_part_begins_at_a_line_of_text() -> None:
+    text = b"A: b\n\n" + b"a\n\nFrom here on\n" * 20
+    with reader_of(mbox_of(text, text)) as reader:
+        assert part_starts(reader, 0, 3) == [0, len(mbox_of(text))]
+
+
 def test_a_part_of_nothing_is_empty() -> None:
     with reader_of(b"") as reader:
         assert read_part(reader, 0, 0, unquote=True) == Part(MessageTable(), 0)

@@ -131,3 +131,24 @@ def test_a_file_full_of_almost_separators_takes_linear_time(tmp_path: Path) -> N
     started = time.process_time()
     scanned(tmp_path / "mbox", mbox_of(b"\nFrom " * 20_000, b"From a " + b"Thu Jan " * 10_000))
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("body", "quoted_lines"),
+    [(b"a\n", 0), (b">From b\n>>>From c\nFrom here\n", 2), (b"a >From b\n", 0), (b">" * 20 + b"From b\n", None)],
+)
+def test_quoted_lines_are_counted_unless_they_are_quoted_very_often(
+    tmp_path: Path, body: bytes, quoted_lines: int | None
+) -> None:
+    (tmp_path / "mbox").write_bytes(mbox_of(b"A: b\n\n" + body))
+    with reader_of(tmp_path / "mbox") as reader:
+        (record,) = scan(reader)
+    assert record.quoted_lines == quoted_lines
+    assert record.may_have_quotes == (quoted_lines != 0)
+
+
+def test_scanning_may_begin_at_any_message(tmp_path: Path) -> None:
+    (tmp_path / "mbox").write_bytes(mbox_of(b"a\n", b"b\n", b"c\n"))
+    with reader_of(tmp_path / "mbox") as reader:
+        all_of_them = list(scan(reader))
+        assert list(scan(reader, start=all_of_them[1].start)) == all_of_them[1:]
