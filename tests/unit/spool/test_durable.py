@@ -81,6 +81,11 @@ def test_a_new_file_has_all_pieces_and_its_octets_are_synced(tmp_path: Path, fak
     assert calls[-2:] == ["fsync", "close"]
 
 
+def test_a_new_file_may_look_as_if_it_was_written_earlier(tmp_path: Path) -> None:
+    durable.create_file(tmp_path / "f", [b"octets"], modified_ns=1_500_000_000)
+    assert (tmp_path / "f").stat().st_mtime_ns == 1_500_000_000
+
+
 def test_a_new_file_can_be_given_away(tmp_path: Path) -> None:
     durable.create_file(tmp_path / "f", [], owner=OURSELVES)
     assert (tmp_path / "f").stat().st_uid == OURSELVES[0]

@@ -146,6 +146,42 @@ def test_a_message_whose_key_was_imported_for_another_gets_a_different_id() -> N
     assert file.assign("b") == ["b-2"]
 
 
+def added(data: bytes, arriving: Sequence[tuple[str, str]], *present: str) -> UniqueIdBook:
+    book = UniqueIdBook(data)
+    book.add_ids(arriving, present)
+    return book
+
+
+def test_an_arriving_copy_gets_its_id_behind_those_that_are_there() -> None:
+    book = added(b"", [("a", "1"), ("b", "2"), ("a", "3")], "a")
+    assert book.assign(["a", "b", "a", "a"]) == ["a", "2", "1", "3"]
+
+
+def test_what_an_absent_message_had_does_not_become_an_arriving_one_s() -> None:
+    book = added(b"mailspool-unique-ids 1\n+old a\n", [("a", "new")])
+    assert book.assign(["a"]) == ["new"]
+    assert book.retired() == ("old",)
+
+
+@pytest.mark.parametrize(
+    ("data", "unique_id"),
+    [
+        (b"mailspool-unique-ids 1\n-x\n", "x"),  # retired
+        (b"mailspool-unique-ids 1\n+x other\n", "x"),  # another message's
+        (b"", "present"),  # a present message's own
+        (b"", "no id"),
+    ],
+)
+def test_an_arriving_message_takes_nobody_s_id(data: bytes, unique_id: str) -> None:
+    assert added(data, [("a", unique_id)], "present").assign(["present", "a"]) == ["present", "a"]
+
+
+def test_of_two_arriving_messages_with_one_id_the_first_gets_it_even_if_it_is_added_again() -> None:
+    book = added(b"", [("a", "1"), ("b", "1")])
+    book.add_ids([("a", "1"), ("b", "1")], [])
+    assert book.assign(["a", "b"]) == ["1", "b"]
+
+
 def test_a_key_that_looks_like_an_ordinal_is_nobody_else_s_id() -> None:
     file = File()
     assert file.assign("a", "a", "a-2") == ["a", "a-3", "a-2"]

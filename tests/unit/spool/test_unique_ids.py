@@ -87,6 +87,17 @@ def test_imported_ids_override(location: MailboxLocation) -> None:
     assert UniqueIdFile(location).assign(["a", "b"]) == ["old", "b"]
 
 
+def test_arriving_messages_have_their_ids_before_they_are_there(location: MailboxLocation) -> None:
+    UniqueIdFile(location).add_ids([("a", "old")], ["b"])
+    assert UniqueIdFile(location).assign(["b", "a"]) == ["b", "old"]
+
+
+def test_retired_ids_are_told(location: MailboxLocation) -> None:
+    assert UniqueIdFile(location).retired() == ()
+    UniqueIdFile(location).forget(["a", "b"])
+    assert UniqueIdFile(location).retired() == ("a", "b")
+
+
 def test_a_torn_line_is_cut_off_by_the_next_change(location: MailboxLocation) -> None:
     ids = UniqueIdFile(location)
     ids.assign(["a", "a"])

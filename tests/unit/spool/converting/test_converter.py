@@ -113,6 +113,7 @@ def test_a_mailbox_that_is_being_read_is_put_off_and_the_others_go_on(site: Smal
     converted = convert(site, Action.TO_MAILDIR)
     lock.release()
     assert [user.outcome for user in converted.users] == [Outcome.NOTHING, Outcome.BUSY, Outcome.DONE]
+    assert [user.user.text for user in converted.of(Outcome.BUSY)] == ["bob"]
     assert site.location("bob").kind is MailboxKind.MBOX
 
 

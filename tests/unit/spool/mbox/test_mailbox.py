@@ -1,6 +1,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -137,6 +138,16 @@ def test_a_missing_mbox_is_empty_and_stays_missing(tmp_path: Path) -> None:
     maildrop.commit(deleted=set(), retrieved=set())
     maildrop.close()
     assert not location_of(tmp_path).path.exists()
+
+
+def test_an_mbox_that_was_found_and_is_gone_was_moved_and_is_not_made_anew(tmp_path: Path) -> None:
+    mailbox = mailbox_in(tmp_path)
+    mailbox.location = replace(mailbox.location, found=True)
+    with pytest.raises(MailboxUnavailableError):
+        mailbox.deliver([MESSAGE], ENVELOPE)
+    with pytest.raises(MailboxUnavailableError):
+        mailbox.open_maildrop()
+    assert not mailbox.location.path.exists()
 
 
 def test_a_second_session_is_refused_until_the_first_is_closed(tmp_path: Path) -> None:
