@@ -104,7 +104,8 @@ class UserConversion:
         location, kind = self._locate(), self._kind_wanted(former)
         if self._options.action is Action.DISCARD:
             due = former.due(before=self._clock() - self._options.grace_seconds)
-            self._done = replace(self._done, kind=location.kind, discarded=len(due))
+            outcome = Outcome.DONE if due else Outcome.NOTHING
+            self._done = replace(self._done, outcome=outcome, kind=location.kind, discarded=len(due))
         elif kind is not None and location.kind is not kind:
             places_for(location, kind, self._settings)
             self._done = replace(self._done, kind=kind, outcome=Outcome.DONE)

@@ -14,6 +14,7 @@ from spool.converting import user_conversion
 from spool.converting.options import GRACE_SECONDS, Action, ConvertOptions, Outcome, UserConverted
 from spool.converting.record import load_conversions, record_path, save_conversions
 from spool.converting.user_conversion import ATTEMPTS_MAX, UserConversion
+from spool.converting.writing import write_mailbox
 from spool.mailbox import MailboxKind
 from spool.names import UserName
 from tests.small_site import TEMPLATES, SmallSite
@@ -156,15 +157,14 @@ def test_mail_that_comes_while_it_is_written_is_taken_over(
 def during_writing(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[int], object]) -> list[int]:
     """Do something each time a new mailbox has been written; given the number of the attempt."""
     attempts: list[int] = []
-    write = user_conversion.write_mailbox
 
-    def write_mailbox(*arguments: object) -> int:
-        altered = write(*arguments)  # type: ignore[arg-type]
+    def writing(*arguments: object) -> int:
+        altered = write_mailbox(*arguments)  # type: ignore[arg-type]
         attempts.append(len(attempts) + 1)
         meanwhile(attempts[-1])
         return altered
 
-    monkeypatch.setattr(user_conversion, "write_mailbox", write_mailbox)
+    monkeypatch.setattr(user_conversion, "write_mailbox", writing)
     return attempts
 
 
