@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from delivery.engine import Attempt, Means, Report, deliver
+from delivery.engine import Attempt, Means, Report, check_possible, deliver
 from delivery.environment import PATH, Recipient
-from delivery.errors import ProgramDeferredError
+from delivery.errors import NotLocalError, ProgramDeferredError
 from delivery.explanation import explain
 from delivery.forwarding import SendmailForwarder
 from delivery.headers import added_lines
@@ -29,9 +29,9 @@ from delivery.plans import Plan, make_plan
 from delivery.programs import Ended, ProgramLimits, run_program
 from delivery.settings import DeliverySettings
 from spool import durable
-from spool.assign_directory import AssignDirectory, Match
+from spool.assign_directory import AssignDirectory
 from spool.control_files import Locals
-from spool.errors import DirectoryUnavailableError, MalformedNameError, NoSuchUserError
+from spool.errors import DirectoryUnavailableError, MalformedNameError
 from spool.homes import opened_home
 from spool.names import DomainName, UserName
 from spool.quota.limits import Limit
@@ -44,23 +44,43 @@ _NO_DOMAIN: Final = "localhost"  # of an address without a domain, where control
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryAgent:
-    """Delivers on one site.
+class Account:
+    """Who controls an address.
 
     Attributes:
+        recipient: the address, and whose it is.
+        wildcard: the prefix of the wildcard in ``assign`` that took it, None for an exact assignment.
+        limit: what their mailbox may hold, None for no limit.
+    """
+
+    recipient: Recipient
+    wildcard: str | None
+    limit: Limit | None
+
+
+class DeliveryAgent:
+    """Delivers on one site. Safe for threads where ``become`` is.
+
+    Args:
         site: the site.
         spool: its settings.
         delivery: its settings.
         become: makes this process a recipient, for good; raises a SpoolError where it cannot.
     """
 
-    site: Site
-    spool: SpoolSettings
-    delivery: DeliverySettings
-    become: Callable[[Recipient], None]
+    def __init__(
+        self, site: Site, spool: SpoolSettings, delivery: DeliverySettings, become: Callable[[Recipient], None]
+    ) -> None:
+        self._site = site
+        self._spool = spool
+        self._delivery = delivery
+        self._become = become
+        self._domains = Locals(site.locals)
+        self._directory = AssignDirectory(site.assign_compiled)
+        self._limits = Limits(site.quotas, spool.quota_limit)
 
     def deliver(self, address: str, sender: str | None, message: Iterable[bytes]) -> Report:
-        """Deliver a message.
+        """Deliver a message to one address.
 
         Holds when it returns (``delivery.engine.deliver``).
 
@@ -72,34 +92,23 @@ class DeliveryAgent:
         Raises:
             SpoolError: it was not delivered; its status says whether to try again.
         """
-        recipient, _ = self._resolved(address)
-        limit = Limits(self.site.quotas, self.spool.quota_limit).of(recipient.user)
-        self.become(recipient)
-        stored = Message.of(message)
-        with contextlib.closing(stored), self._at_home(recipient) as (recipient, home):
-            plan = self._plan(recipient, sender, home)
-            lines = added_lines(recipient.address, sender, time.time())
-            with self._means(recipient, home, limit) as means:
-                return deliver(Attempt(stored, recipient, sender, plan, lines, self.delivery.added_fields), means)
+        account = self.resolve(address)
+        self._become(account.recipient)
+        with contextlib.closing(Message.of(message)) as stored:
+            return self.deliver_to(account, sender, stored)
 
-    def explain(self, address: str, sender: str | None) -> Iterator[str]:
-        """Yield what would be done with a message, as text for a person.
+    def resolve(self, address: str) -> Account:
+        """Say who controls an address. Opens nothing of theirs.
 
         Raises:
-            SpoolError: it would not be delivered.
+            NoSuchUserError: nobody does.
+            SpoolError: nobody can tell now.
         """
-        recipient, match = self._resolved(address)
-        self.become(recipient)
-        with self._at_home(recipient) as (recipient, home):
-            yield from explain(recipient, match.prefix, self._plan(recipient, sender, home))
-
-    def _resolved(self, address: str) -> tuple[Recipient, Match]:
         local, at, domain = address.rpartition("@")
         local = local if at else address
-        domains = Locals(self.site.locals)
-        if at and not domains.contains(DomainName(domain.lower())):
-            raise NoSuchUserError(f"{domain} is not a local domain")
-        match = AssignDirectory(self.site.assign_compiled).lookup(local)
+        if at and not self._domains.contains(DomainName(domain.lower())):
+            raise NotLocalError(f"{domain} is not a local domain")
+        match = self._directory.lookup(local)
         record = match.record
         try:
             user = UserName(record.user)
@@ -107,39 +116,75 @@ class DeliveryAgent:
             # The address was found; it is the record that is wrong, and the operator can mend it.
             raise DirectoryUnavailableError(f"assign: {error}") from error
         if not at:
-            domain = str(min(domains.all(), default=_NO_DOMAIN, key=str))
+            domain = str(min(self._domains.all(), default=_NO_DOMAIN, key=str))
         recipient = Recipient(local, domain, user, record.uid, record.gid, record.home, record.dash, record.extension)
-        return recipient, match
+        return Account(recipient, match.prefix, self._limits.of(user))
+
+    def check(self, account: Account, sender: str | None) -> None:
+        """See, as the recipient, whether a message could be delivered to them now.
+
+        Raises:
+            SpoolError: it could not.
+        """
+        with self._at_home(account.recipient) as (recipient, home):
+            plan = self._plan(recipient, sender, home)
+            with self._means(recipient, home, account.limit) as means:
+                check_possible(plan, means)
+
+    def deliver_to(self, account: Account, sender: str | None, message: Message) -> Report:
+        """Deliver a message, as the recipient.
+
+        Holds when it returns (``delivery.engine.deliver``).
+
+        Raises:
+            SpoolError: it was not delivered; its status says whether to try again.
+        """
+        with self._at_home(account.recipient) as (recipient, home):
+            plan = self._plan(recipient, sender, home)
+            lines = added_lines(recipient.address, sender, time.time())
+            with self._means(recipient, home, account.limit) as means:
+                return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
+
+    def explain(self, address: str, sender: str | None) -> Iterator[str]:
+        """Yield what would be done with a message, as text for a person.
+
+        Raises:
+            SpoolError: it would not be delivered.
+        """
+        account = self.resolve(address)
+        self._become(account.recipient)
+        with self._at_home(account.recipient) as (recipient, home):
+            yield from explain(recipient, account.wildcard, self._plan(recipient, sender, home))
 
     @contextlib.contextmanager
     def _at_home(self, recipient: Recipient) -> Iterator[tuple[Recipient, int]]:
         """Open the home, wherever it was moved to since the assignment was read."""
-        with opened_home(recipient.home, recipient.uid, moved_below=self.spool.root) as (descriptor, home):
+        with opened_home(recipient.home, recipient.uid, moved_below=self._spool.root) as (descriptor, home):
             yield dataclasses.replace(recipient, home=home), descriptor
 
     def _plan(self, recipient: Recipient, sender: str | None, home: int) -> Plan:
-        files = HomeFiles(recipient.home, home, follow_links=has_own_uid(recipient.uid, self.spool.root))
-        return make_plan(recipient, sender, files, self.delivery)
+        files = HomeFiles(recipient.home, home, follow_links=has_own_uid(recipient.uid, self._spool.root))
+        return make_plan(recipient, sender, files, self._delivery)
 
     @contextlib.contextmanager
     def _means(self, recipient: Recipient, home: int, limit: Limit | None) -> Iterator[Means]:
-        own_uid = has_own_uid(recipient.uid, self.spool.root)
-        places = Places(recipient, home, self.spool, limit=limit, follow_links=own_uid)
+        own_uid = has_own_uid(recipient.uid, self._spool.root)
+        places = Places(recipient, home, self._spool, limit=limit, follow_links=own_uid)
         with contextlib.closing(places):
             yield Means(
                 mailbox=places.open,
-                run=self._runner(home) if own_uid and self.delivery.programs else None,
-                forwarder=SendmailForwarder(self.delivery.sendmail) if self.delivery.sendmail else None,
+                run=self._runner(home) if own_uid and self._delivery.programs else None,
+                forwarder=SendmailForwarder(self._delivery.sendmail) if self._delivery.sendmail else None,
             )
 
     def _runner(self, home: int) -> Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended]:
-        settings = self.delivery
+        settings = self._delivery
         limits = ProgramLimits(
             settings.program_seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
         )
 
         programs = os.fsencode(Path(sys.executable).parent)
-        own_variables = {b"MAILSPOOL_SITE": os.fsencode(self.site.directory), b"PATH": programs + b":" + PATH.encode()}
+        own_variables = {b"MAILSPOOL_SITE": os.fsencode(self._site.directory), b"PATH": programs + b":" + PATH.encode()}
 
         def run(command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
             arguments = (_SHELL, b"-c", command.encode("utf-8", "surrogateescape"))

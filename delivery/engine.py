@@ -24,6 +24,7 @@ from delivery.programs import Ended
 from delivery.settings import AddedField
 from spool.mailbox import Envelope, Mailbox
 from spool.mbox.headers import STORAGE_FIELDS, FieldFilter
+from spool.quota.mailbox import QuotaMailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,7 @@ def deliver(attempt: Attempt, means: Means) -> Report:
     """
     if attempt.message.has_looped(attempt.lines):
         raise MailLoopError(f"{attempt.recipient.address}: it has been delivered here before")
-    for instruction in attempt.plan.instructions:
-        _check_possible(attempt.plan, instruction, means)
+    check_possible(attempt.plan, means)
     mailboxes = programs = 0
     forwards: list[str] = []
     for instruction in attempt.plan.instructions:
@@ -104,12 +104,26 @@ def deliver(attempt: Attempt, means: Means) -> Report:
     return Report(mailboxes, programs, tuple(forwards))
 
 
-def _check_possible(plan: Plan, instruction: Instruction, means: Means) -> None:
-    match instruction.destination:
-        case Program() if means.run is None:
-            raise ProgramDeferredError(f"{plan.place(instruction)}: users' programs are not run on this site")
-        case Forward() if means.forwarder is None:
-            raise ForwardingDeferredError(f"{plan.place(instruction)}: [delivery] sendmail is not set")
+def check_possible(plan: Plan, means: Means) -> None:
+    """See whether everything in a plan can be tried.
+
+    Raises:
+        ProgramDeferredError: programs are not run.
+        ForwardingDeferredError: nothing can be forwarded.
+        SpoolError: the user's mailbox is not there, or full.
+    """
+    for instruction in plan.instructions:
+        match instruction.destination:
+            case Program() if means.run is None:
+                raise ProgramDeferredError(f"{plan.place(instruction)}: users' programs are not run on this site")
+            case Forward() if means.forwarder is None:
+                raise ForwardingDeferredError(f"{plan.place(instruction)}: [delivery] sendmail is not set")
+            case OwnMaildrop() as place:
+                mailbox = means.mailbox(place)
+                if isinstance(mailbox, QuotaMailbox):
+                    mailbox.check_room()
+            case _:
+                pass  # a place that the user named is looked at when it is its turn
 
 
 def _store(attempt: Attempt, mailbox: Mailbox) -> None:

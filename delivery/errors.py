@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spool.errors import EnhancedStatus, SpoolError
+from spool.errors import EnhancedStatus, NoSuchUserError, SpoolError
 
 
 class InstructionsError(SpoolError):
@@ -12,7 +12,14 @@ class InstructionsError(SpoolError):
     public_text = "delivery instructions of the mailbox cannot be followed now"
 
 
-class NoInstructionsError(SpoolError):
+class NotLocalError(NoSuchUserError):
+    """The address is of a domain whose mail is not kept here."""
+
+    status = EnhancedStatus(5, 1, 2)
+    public_text = "not a local domain"
+
+
+class NoInstructionsError(NoSuchUserError):
     """The address is an extension for which its user has no instructions (qmail: "no mailbox here by that name")."""
 
     status = EnhancedStatus(5, 1, 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from delivery.headers import AddedLines
 from delivery.settings import AddedField
@@ -16,45 +17,88 @@ from spool.durable import storage_errors
 PIECE_OCTETS: Final = 256 * 1024
 HEAD_OCTETS: Final = 1024 * 1024
 """As much of a message is searched for fields; a longer header is mischief, and what is behind it not looked at."""
-_IN_MEMORY_OCTETS: Final = 1024 * 1024
+IN_MEMORY_OCTETS: Final = 1024 * 1024
+
+
+class MessageInput:
+    """A message that is coming in: in memory, or where it is large in an unnamed file in ``TMPDIR``.
+
+    Raises:
+        OSError: there is no room.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("message")
+        self.octets = 0
+
+    def write(self, octets: bytes) -> None:
+        """Take more of it.
+
+        Raises:
+            OSError: there is no room.
+        """
+        if self.octets <= IN_MEMORY_OCTETS < self.octets + len(octets):
+            self._move_to_disk()
+        self.octets += len(octets)
+        while octets:
+            octets = octets[os.write(self._descriptor, octets) :]
+
+    def finish(self) -> Message:
+        """Return the message, which is whole now, and the caller's to close."""
+        descriptor, self._descriptor = self._descriptor, -1
+        head = os.pread(descriptor, HEAD_OCTETS, 0)
+        header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
+        lines = tuple(header.split(b"\n"))
+        first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))
+        return Message(descriptor, lines[:first], lines[first:])
+
+    def close(self) -> None:
+        """Forget it, unless it was finished. May be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _move_to_disk(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            while piece := os.read(self._descriptor, PIECE_OCTETS):
+                file.write(piece)
+            file.flush()
+            os.dup2(file.fileno(), self._descriptor, inheritable=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message in a file of its own that nobody else has, with LF line ends.
+    """A whole message in a file of its own that nobody else has, with LF line ends. Safe for threads.
 
     Attributes:
-        file: open for reading and writing.
+        descriptor: of the file.
         top: the fields above the first Received, unfolded lines without line ends: what was added on this machine.
         below: the other fields of the header.
     """
 
-    file: IO[bytes]
+    descriptor: int
     top: tuple[bytes, ...]
     below: tuple[bytes, ...]
 
     @classmethod
     def of(cls, pieces: Iterable[bytes]) -> Message:
-        """Store a message until it is delivered: in memory, or where it is large in an unnamed file in ``TMPDIR``.
+        """Store a message until it is delivered.
 
         Raises:
             SpoolError: there is no room.
         """
-        file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_OCTETS)  # noqa: SIM115 - closed by its owner
-        with storage_errors(Path(tempfile.gettempdir())):
+        with contextlib.closing(MessageInput()) as coming:
             for piece in pieces:
-                file.write(piece)
-            file.seek(0)
-            head = file.read(HEAD_OCTETS)
-        header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
-        lines = tuple(header.split(b"\n"))
-        first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))
-        return cls(file, lines[:first], lines[first:])
+                with storage_errors(Path(tempfile.gettempdir())):
+                    coming.write(piece)
+            return coming.finish()
 
     def pieces(self) -> Iterator[bytes]:
         """Yield all of it, from its beginning."""
-        self.file.seek(0)
-        while piece := self.file.read(PIECE_OCTETS):
+        offset = 0
+        while piece := os.pread(self.descriptor, PIECE_OCTETS, offset):
+            offset += len(piece)
             yield piece
 
     def with_lines(self, *lines: bytes) -> Iterator[bytes]:
@@ -79,8 +123,8 @@ class Message:
             yield lines.delivered_to
 
     def close(self) -> None:
-        """Forget it."""
-        self.file.close()
+        """Forget it. To be called once."""
+        os.close(self.descriptor)
 
 
 def standard_input(pieces: Iterable[bytes]) -> int:

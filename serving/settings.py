@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, TypeAlias
 
-PROTOCOLS: Final = ("pop3", "pop3s")
+PROTOCOLS: Final = ("pop3", "pop3s", "lmtp")
 IMPLICIT_TLS: Final = frozenset({"pop3s"})
 LOG_FORMATS: Final = ("text", "json")
 LOG_LEVELS: Final = ("debug", "info", "warn", "error", "critical")

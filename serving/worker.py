@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from twisted.internet import unix
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.defer import DeferredList, maybeDeferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from serving.authentication import AuthenticationClient
@@ -23,6 +23,7 @@ from serving.authenticator_client import AuthenticatorClient
 from serving.children import ChildContext
 from serving.sockets import ListenerPlan
 from serving.supervision import Supervision, install_reactor
+from serving.unix_port import InheritedUnixPort
 
 AUTHENTICATOR_ROLE: Final = "authenticator"
 LOOK_SECONDS: Final = 0.1  # how often open sessions are counted, only while draining or full
@@ -108,7 +109,7 @@ class _Worker:
         )
         self._services = [parts.builders[listener.plan.protocol](listener.plan) for listener in self._child.listeners]
         # Not before: a connection that is accepted now would find that nobody can log in.
-        self._authenticator.when_offered().addCallback(self._open)
+        self._authenticator.when_offered().addCallback(self._open).addErrback(self._cannot_open)
 
     def _open(self, _: None) -> None:
         if self._draining:
@@ -116,10 +117,14 @@ class _Worker:
         for listener, service in zip(self._child.listeners, self._services, strict=True):
             listening = listener.socket
             gate = _Gate(service.factory, self._opened)
-            self._ports.append(self._reactor.adoptStreamPort(listening.fileno(), listening.family, gate))
+            self._ports.append(_adopted(self._reactor, listening, gate))
             listening.close()  # the port has its own copy, which must be the last one when it stops listening
         self._accepting = True
         self._supervision.report_ready()
+
+    def _cannot_open(self, failure: Failure) -> None:
+        self._log.failure("a listener cannot be served", failure)
+        self._supervision.end()
 
     def _introduced(self, role: str, serial: int, end: socket.socket) -> None:
         del serial
@@ -146,7 +151,7 @@ class _Worker:
     def _drain(self, seconds: float) -> None:
         if not self._draining:
             self._draining = True
-            DeferredList([_stop_accepting(port) for port in self._ports]).addCallback(self._drain_services)
+            DeferredList([maybeDeferred(port.stopListening) for port in self._ports]).addCallback(self._drain_services)
             self._look_regularly()
         self._reactor.callLater(max(0.0, seconds), self._supervision.end)
 
@@ -189,9 +194,7 @@ class _Gate:
         return protocol
 
 
-def _stop_accepting(port: Any) -> Deferred[object]:
-    if isinstance(port, unix.Port):
-        # Closing it would remove its path, which belongs to the supervisor.
-        port.stopReading()  # type: ignore[no-untyped-call]
-        return succeed(None)
-    return maybeDeferred(port.stopListening)
+def _adopted(reactor: Any, listening: socket.socket, factory: IProtocolFactory) -> Any:
+    if listening.family == socket.AF_UNIX:
+        return InheritedUnixPort.adopted(listening, factory, reactor)
+    return reactor.adoptStreamPort(listening.fileno(), listening.family, factory)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from accounts.settings import AuthSettings
 from delivery.settings import DeliverySettings
+from mta.server.settings import LmtpSettings
 from popd.server.settings import Pop3Settings
 from serving.settings import (
     LimitsSettings,
@@ -31,6 +32,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "auth": AuthSettings,
     "limits": LimitsSettings,
     "pop3": Pop3Settings,
+    "lmtp": LmtpSettings,
     "log": LogSettings,
     "rehash": RehashSettings,
 }
@@ -50,6 +52,7 @@ class SiteSettings:
     auth: AuthSettings
     limits: LimitsSettings
     pop3: Pop3Settings
+    lmtp: LmtpSettings
     log: LogSettings
     rehash: RehashSettings
     listeners: tuple[ListenerSettings, ...]

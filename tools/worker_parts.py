@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -15,6 +16,11 @@ from twisted.logger import Logger
 from twisted.names.client import createResolver
 
 from accounts.requests import Granted
+from delivery.agent import DeliveryAgent
+from delivery.environment import Recipient
+from mta.server.deliveries import LocalDeliveries
+from mta.server.factory import LmtpFactory
+from mta.server.service import LmtpCounters, LmtpService
 from popd.server.counters import ServiceCounters
 from popd.server.factory import Pop3Factory
 from popd.server.kept_listings import KeptListings
@@ -28,12 +34,13 @@ from serving.local_maildrops import LocalMaildropOpener, OpenBlocking
 from serving.logging import start_logging
 from serving.maildrops import MaildropOpener, OpenMaildrop
 from serving.remote_maildrops import RemoteMaildropOpener
-from serving.settings import IMPLICIT_TLS, PROTOCOLS
+from serving.settings import IMPLICIT_TLS
 from serving.sockets import ListenerPlan
 from serving.spawner_client import SpawnerClient
 from serving.threads import DaemonThreads
 from serving.tls import ServerTls, tls_factory
 from serving.worker import Service, WorkerContext, WorkerParts
+from spool.errors import HomeUnavailableError
 from spool.file_systems import Mounts
 from spool.homes import locate_mailbox
 from spool.kept_snapshots import KeptSnapshots
@@ -60,14 +67,19 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
         # It came along with the fork; only the authenticator and the spawner may know it.
         parts.ticket_key[:] = bytes(len(parts.ticket_key))
     kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
-    bulkheads = Bulkheads(reactor, settings.limits, DaemonThreads(reactor.callFromThread), context.ask_replacement)
+    threads = DaemonThreads(reactor.callFromThread)
+    bulkheads = Bulkheads(reactor, settings.limits, threads, context.ask_replacement)
     spawner = SpawnerClient(reactor)
     mounts = Mounts()
+
+    def file_system_of(path: Path) -> str:
+        return str(mounts.mount_of(path).mount_point)
+
     opener = RoutingOpener(
         LocalMaildropOpener(
             bulkheads,
             opening(parts, kept),
-            lambda path: str(mounts.mount_of(path).mount_point),
+            file_system_of,
         ),
         RemoteMaildropOpener(
             reactor,
@@ -81,16 +93,59 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     listings = KeptListings(kept)
     resolver = createResolver()  # type: ignore[no-untyped-call]
 
-    def serve(plan: ListenerPlan) -> Service:
+    lmtp_totals = LmtpCounters()
+    deliveries = LocalDeliveries(
+        DeliveryAgent(parts.site, settings.spool, settings.delivery, become=_be_ourselves),
+        os.getuid(),
+        bulkheads,
+        file_system_of,
+        reactor,
+    )
+
+    def serve_pop3(plan: ListenerPlan) -> Service:
         return _pop3_listener(parts, context, plan, opener, listings, limits, totals, resolver)
 
+    def serve_lmtp(plan: ListenerPlan) -> Service:
+        service = LmtpService(
+            settings=settings.lmtp,
+            deliveries=deliveries,
+            in_thread=partial(_in_thread, threads),
+            tls=_tls(parts, plan),
+            clock=reactor,
+            log=Logger("lmtp"),
+            totals=lmtp_totals,
+        )
+        factory = LmtpFactory(service, admission=limits, host_name=socket.gethostname())
+        return Service(factory, factory.drain)
+
     def counters() -> Mapping[str, Any]:
-        return {**asdict(totals), **asdict(bulkheads.totals)}
+        return {**asdict(totals), **asdict(lmtp_totals), **asdict(bulkheads.totals)}
+
+    def open_sessions() -> int:
+        return totals.connections_open + lmtp_totals.lmtp_connections_open
 
     def introduced(_role: str, end: socket.socket) -> None:
         spawner.connect(end)
 
-    return WorkerParts(dict.fromkeys(PROTOCOLS, serve), lambda: totals.connections_open, counters, introduced)
+    builders = {"pop3": serve_pop3, "pop3s": serve_pop3, "lmtp": serve_lmtp}
+    return WorkerParts(builders, open_sessions, counters, introduced)
+
+
+def _be_ourselves(recipient: Recipient) -> None:
+    """A worker becomes nobody; who has its uid was found out before."""
+    if recipient.uid != os.getuid():
+        raise HomeUnavailableError(f"{recipient.home}: this process is uid {os.getuid()}, not {recipient.uid}")
+
+
+def _in_thread(threads: DaemonThreads, function: Callable[[], None]) -> Deferred[None]:
+    called: Deferred[None] = Deferred()
+    threads.run(function, lambda _: called.callback(None))
+    return called
+
+
+def _tls(parts: ServiceParts, plan: ListenerPlan) -> ServerTls | None:
+    material = parts.tls.get(plan)
+    return None if material is None else ServerTls(material)
 
 
 class RoutingOpener:
@@ -129,7 +184,7 @@ def _pop3_listener(
 ) -> Service:
     settings, reactor = parts.settings.pop3, context.reactor
     material = parts.tls.get(plan)
-    tls = None if material is None else ServerTls(material)
+    tls = _tls(parts, plan)
     gate = RpopGate(settings.trusted_networks(), settings.trusted_ports(), resolver, reactor)
     service = Pop3Service(
         settings=settings,

@@ -51,6 +51,14 @@ class QuotaMailbox:
         self._usage.add(delivered.stored_octets, 1)
         return delivered
 
+    def check_room(self) -> None:
+        """See whether there is room for a message at all.
+
+        Raises:
+            QuotaExceededError: there is none.
+        """
+        self._check(_Room(self._usage, self._limit), 0)
+
     def open_maildrop(self, *, share: bool = False) -> Maildrop:
         """Take the session lock and a snapshot (``spool.mailbox.Mailbox.open_maildrop``)."""
         return QuotaMaildrop(self._mailbox.open_maildrop(share=share), self._usage)

@@ -24,7 +24,7 @@ def test_a_new_site_is_in_order(site: MadeSite) -> None:
 def test_every_setting_is_shown_as_toml_that_can_be_read_again(site: MadeSite) -> None:
     shown = site.run("config", "show").out
     tables = tomllib.loads(shown)
-    sections = {"spool", "delivery", "service", "workers", "auth", "limits", "pop3", "log", "rehash"}
+    sections = {"spool", "delivery", "service", "workers", "auth", "limits", "pop3", "lmtp", "log", "rehash"}
     assert set(tables) == sections | {"listener"}
     assert tables["auth"]["cache_seconds"] == 300
     assert tables["pop3"]["busy"] == "refuse"

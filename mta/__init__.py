@@ -1,0 +1,1 @@
+"""Mail in over the network: LMTP (RFC 2033), a dialect of SMTP."""

@@ -1,0 +1,88 @@
+"""Makes a protocol for each connection of one LMTP listener."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import ServerFactory
+
+from mta.server.protocol import LmtpProtocol
+from mta.server.service import LmtpService
+from mta.smtp.replies import TOO_MANY_CONNECTIONS
+from mta.smtp.steps import SessionPolicy
+
+UNIX_ADDRESS = "unix"
+
+
+class ConnectionAdmission(Protocol):
+    """Counts the connections of each address."""
+
+    def connected(self, address: str) -> bool:
+        """Count a connection if one more is allowed, and say whether it is."""
+
+    def disconnected(self, address: str) -> None:
+        """A connection that was counted is over."""
+
+
+class LmtpFactory(ServerFactory):
+    """The Twisted factory of one listener.
+
+    Args:
+        service: what connections share.
+        admission: who is let in.
+        host_name: what the server calls itself.
+    """
+
+    noisy = False
+
+    def __init__(self, service: LmtpService, *, admission: ConnectionAdmission, host_name: str) -> None:
+        self._service = service
+        self._admission = admission
+        settings = service.settings
+        self._policy = SessionPolicy(
+            host_name=host_name,
+            tls_available=service.tls is not None,
+            tls_active=False,
+            message_octets_max=settings.message_octets,
+            recipients_max=settings.recipients,
+            refuse_bare_line_ends=settings.bare_line_ends == "refuse",
+        )
+        self._open: set[LmtpProtocol] = set()
+
+    def drain(self) -> None:
+        """End the connections that are between two messages."""
+        for connection in tuple(self._open):
+            connection.drain()
+
+    def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol:  # noqa: N802
+        """Make the protocol of a connection from ``addr``."""
+        address = peer = UNIX_ADDRESS
+        if isinstance(addr, IPv4Address | IPv6Address):
+            address, peer = addr.host, f"{addr.host}:{addr.port}"
+        if not self._admission.connected(address):
+            self._service.log.warn("turned away: peer={peer}", peer=address)
+            return _TurnedAway()
+        totals = self._service.totals
+        totals.lmtp_connections += 1
+        totals.lmtp_connections_open += 1
+
+        def ended() -> None:
+            totals.lmtp_connections_open -= 1
+            self._admission.disconnected(address)
+            self._open.discard(connection)
+
+        connection = LmtpProtocol(self._service, self._policy, peer, ended)
+        self._open.add(connection)
+        return connection
+
+
+class _TurnedAway(TwistedProtocol):
+    """A connection too many: told so, and closed."""
+
+    def connectionMade(self) -> None:  # noqa: N802
+        assert self.transport is not None, "a transport has just connected"
+        self.transport.write(TOO_MANY_CONNECTIONS.octets)
+        self.transport.loseConnection()

@@ -1,0 +1,106 @@
+"""The recipients of one connection: checked at RCPT, decided after the message, each within its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
+
+from delivery.messages import Message
+from mta.server.refusals import reply_of
+from mta.server.service import LmtpService
+from mta.smtp.replies import DELIVERED, NOT_IN_TIME, TRY_LATER, Reply
+from mta.smtp.steps import Envelope
+from spool.errors import SpoolError
+
+CHECK_SECONDS: Final = 10.0
+"""A recipient that cannot be checked in this time is refused for now."""
+
+
+class Recipients:
+    """Asks the deliveries, and turns what they say into replies and lines of the log.
+
+    Args:
+        service: what the connections share.
+        peer: who is at the other end, for the log.
+    """
+
+    def __init__(self, service: LmtpService, peer: str) -> None:
+        self._service = service
+        self._peer = peer
+        self._checking: Deferred[None] | None = None
+
+    def check(self, address: str, sender: str | None) -> Deferred[Reply | None]:
+        """See whether a recipient is good; fires with the reply that refuses them, or None. One at a time."""
+        self._checking = self._service.deliveries.check(address, sender)
+        asked = self._checking.addTimeout(CHECK_SECONDS, self._service.clock)
+        return asked.addCallbacks(lambda _: None, lambda failure: self._refusal(address, failure))
+
+    def stop_checking(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self._checking is not None:
+            self._checking.cancel()
+
+    def deliver(self, envelope: Envelope, message: Message, decided: Callable[[int, Reply], None]) -> Deferred[None]:
+        """Deliver a message to each of its recipients.
+
+        Args:
+            envelope: from whom, and to whom.
+            message: the message.
+            decided: told the reply for each, by its number from 0, within ``[lmtp] reply_seconds``.
+
+        Returns:
+            Fires when nothing reads the message any more, which may be later.
+        """
+        return DeferredList(
+            [
+                self._deliver_to(address, envelope.sender, message, number, decided)
+                for number, address in enumerate(envelope.recipients)
+            ]
+        ).addCallback(lambda _: None)
+
+    def _deliver_to(
+        self, address: str, sender: str | None, message: Message, number: int, decided: Callable[[int, Reply], None]
+    ) -> Deferred[None]:
+        def too_late() -> None:
+            self._tell(address, "not decided in time; it may still be delivered")
+            decided(number, NOT_IN_TIME)
+
+        def over(outcome: Failure | None) -> None:
+            reply = DELIVERED if outcome is None else self._refusal(address, outcome)
+            if outcome is None:
+                self._service.totals.lmtp_delivered += 1
+                self._tell(address, "delivered" if timer.active() else "delivered late; a retry will be a second copy")
+            if timer.active():
+                timer.cancel()
+                decided(number, reply)
+
+        timer = self._service.clock.callLater(self._service.settings.reply_seconds, too_late)
+        return self._service.deliveries.deliver(address, sender, message).addBoth(over)
+
+    def _refusal(self, address: str, failure: Failure) -> Reply:
+        """Say what the client may know, and log the rest."""
+        self._service.totals.lmtp_refused += 1
+        match failure.value:
+            case SpoolError() as error:
+                self._tell(address, f"{error.status} {error}")
+                return reply_of(error)
+            case defer.TimeoutError() | defer.CancelledError():
+                self._tell(address, "not answered in time")
+                return NOT_IN_TIME
+            case _:
+                self._service.log.failure("a delivery broke: peer={peer}", failure, peer=self._peer)
+                return TRY_LATER
+
+    def _tell(self, address: str, outcome: str) -> None:
+        # What a client chose is escaped, so that it can neither begin a line nor look like a field.
+        shown = address[:80].encode("unicode_escape", "backslashreplace").decode("ascii").replace(" ", "\\x20")
+        self._service.log.info(
+            "lmtp: peer={peer} recipient={recipient} outcome={outcome}",
+            peer=self._peer,
+            recipient=shown or "-",
+            outcome=outcome,
+        )

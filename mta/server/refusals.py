@@ -1,0 +1,21 @@
+"""What LMTP says when a delivery failed: the one place where errors become replies (RFC 5321 section 4.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from mta.smtp.replies import Reply
+from spool.errors import SpoolError
+
+# By enhanced status (RFC 5248 section 2.4 has the registry); others are 451 and 550.
+_CODES: Final[Mapping[str, int]] = {"4.2.2": 452, "4.3.1": 452, "5.2.2": 552, "5.1.3": 553}
+_TEXT_MAX: Final = 400  # RFC 5321 section 4.5.3.1.5: 512 octets a line
+
+
+def reply_of(error: SpoolError) -> Reply:
+    """Make the reply for a recipient whose mail was not delivered: what the error says to strangers."""
+    status = str(error.status)
+    code = _CODES.get(status, 550 if error.status.permanent else 451)
+    text = "".join(character if " " <= character <= "~" else "?" for character in error.public_text)
+    return Reply(code, status, text[:_TEXT_MAX] or "refused")

@@ -1,0 +1,209 @@
+"""Tests of the LMTP shell: ``mta.server.protocol``, ``recipients``, ``incoming`` and ``factory``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from delivery.messages import IN_MEMORY_OCTETS, MessageInput
+from mta.server.incoming import HELD_OCTETS_MAX
+from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX
+from mta.server.recipients import CHECK_SECONDS
+from mta.server.settings import LmtpSettings
+from tests.unit.mta.server.world import Connection
+
+BODY = (b"Subject: x", b"", b"body", b".")
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+
+def test_a_message_is_delivered_to_each_recipient_and_each_is_answered() -> None:
+    client = Connection()
+    assert client.answers() == ["220"]
+    assert client.begin("a@y", "nobody@y", "full@y", "b@y") == [
+        "250",
+        "250 2.1.0",
+        "250 2.1.5",
+        "550 5.1.1",
+        "452 4.2.2",
+        "250 2.1.5",
+    ]
+    assert client.ask(b"DATA", *BODY) == ["354", "250 2.1.5", "250 2.1.5"]
+    stored = b"Subject: x\n\nbody\n"
+    assert client.deliveries.delivered == [("a@y", "s@x", stored), ("b@y", "s@x", stored)]
+    assert client.service.totals.lmtp_delivered == 2
+    assert client.ask(b"QUIT") == ["221 2.0.0"]
+    assert client.transport.disconnecting
+
+
+def test_a_slow_recipient_holds_up_only_the_replies_behind_it_and_not_for_long() -> None:
+    client = Connection(LmtpSettings(reply_seconds=30))
+    client.deliveries.slow = {"slow@y"}
+    client.begin("a@y", "slow@y", "b@y")
+    assert client.ask(b"DATA", *BODY) == ["354", "250 2.1.5"]
+    assert [address for address, _, _ in client.deliveries.delivered] == ["a@y", "slow@y", "b@y"]
+    client.clear()
+    client.clock.advance(30)
+    assert client.answers() == ["451 4.4.2", "250 2.1.5"]
+    client.deliveries.waiting["slow@y"].callback(None)  # it was delivered nevertheless
+    assert client.answers() == ["451 4.4.2", "250 2.1.5"]
+    assert client.ask(b"NOOP") == ["250 2.0.0"]
+
+
+def test_a_message_is_kept_until_the_last_delivery_has_read_it() -> None:
+    client = Connection()
+    client.deliveries.slow = {"slow@y"}
+    before = open_files()
+    client.begin("slow@y")
+    client.ask(b"DATA", *BODY)
+    client.clock.advance(31)
+    assert open_files() == before + 1
+    client.deliveries.waiting["slow@y"].callback(None)
+    assert open_files() == before
+
+
+def test_trouble_that_nobody_foresaw_is_temporary() -> None:
+    client = Connection()
+    client.deliveries.failing = {"a@y": ZeroDivisionError("secret")}
+    client.begin("a@y")
+    assert client.ask(b"DATA", *BODY) == ["354", "451 4.3.0"]
+    assert b"secret" not in client.sent()
+
+
+def test_a_recipient_that_cannot_be_checked_is_refused_for_now() -> None:
+    client = Connection()
+    assert client.begin("slow-check@y") == ["250", "250 2.1.0"]
+    client.clear()
+    client.clock.advance(CHECK_SECONDS)
+    assert client.answers() == ["451 4.4.2"]
+
+
+def test_a_client_that_goes_away_stops_the_check_and_leaves_no_file() -> None:
+    before = open_files()
+    client = Connection()
+    client.begin("a@y")
+    client.ask(b"DATA", b"half a message")
+    client.lose()
+    assert open_files() == before
+    other = Connection()
+    other.begin("slow-check@y")
+    other.lose()
+    assert other.deliveries.cancelled == ["slow-check@y"]
+    assert other.service.totals.lmtp_connections_open == 0
+
+
+def test_a_client_that_goes_away_while_its_message_is_delivered_is_answered_nothing() -> None:
+    client = Connection()
+    client.deliveries.slow = {"slow@y"}
+    client.begin("slow@y")
+    client.ask(b"DATA", *BODY)
+    client.lose()
+    client.deliveries.waiting["slow@y"].callback(None)
+    assert client.service.totals.lmtp_delivered == 1
+
+
+def test_a_large_message_is_stored_in_a_thread_while_the_client_waits() -> None:
+    client = Connection()
+    client.begin("a@y")
+    client.ask(b"DATA")
+    client.hold_threads = True
+    line = b"x" * 1022 + b"\r\n"
+    while not client.threads:
+        client.protocol.dataReceived(line * 64)
+    assert client.transport.producerState == "paused"
+    client.threads.pop()()
+    assert client.transport.producerState == "producing"
+    client.protocol.dataReceived(b".\r\n")
+    while client.threads:
+        client.threads.pop(0)()
+    ((_, _, octets),) = client.deliveries.delivered
+    assert len(octets) > IN_MEMORY_OCTETS
+    assert set(octets) == set(b"x\n")
+    assert client.answers()[-1] == "250 2.1.5"
+
+
+def test_a_connection_that_is_lost_while_its_message_is_stored_leaves_no_file() -> None:
+    before = open_files()
+    client = Connection()
+    client.begin("a@y")
+    client.ask(b"DATA")
+    client.hold_threads = True
+    while not client.threads:
+        client.protocol.dataReceived(b"x" * 65536)
+    client.lose()
+    client.threads.pop()()
+    assert open_files() == before
+
+
+def test_a_message_that_cannot_be_stored_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MessageInput, "write", full)
+    client = Connection()
+    client.begin("a@y", "b@y")
+    assert client.ask(b"DATA", *BODY) == ["354", "451 4.3.0", "451 4.3.0"]
+    assert client.deliveries.delivered == []
+    assert client.ask(b"NOOP") == ["250 2.0.0"]
+
+
+def test_an_idle_client_is_sent_away() -> None:
+    client = Connection(LmtpSettings(idle_seconds=60))
+    client.clock.advance(59)
+    client.ask(b"NOOP")
+    client.clock.advance(59)
+    client.clear()
+    client.clock.advance(1)
+    assert client.answers() == ["421 4.4.2"]
+    assert client.transport.disconnecting
+    client.clock.advance(CLOSE_SECONDS)
+    assert client.transport.disconnected
+
+
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    client = Connection(LmtpSettings(idle_seconds=60))
+    producer = client.transport.producer
+    assert producer is not None
+    producer.pauseProducing()
+    assert client.transport.producerState == "paused"
+    producer.resumeProducing()
+    assert client.transport.producerState == "producing"
+    producer.pauseProducing()
+    client.clock.advance(60)
+    assert client.transport.disconnected
+
+
+def test_input_that_must_wait_stays_with_the_client() -> None:
+    client = Connection()
+    client.begin("slow-check@y")
+    client.ask(*[b"NOOP " + b"x" * 1000] * (INPUT_OCTETS_MAX // 1000))
+    assert client.transport.producerState == "paused"
+    assert HELD_OCTETS_MAX >= 64 * 1024
+
+
+def test_draining_ends_connections_between_messages() -> None:
+    idle = Connection()
+    idle.clear()
+    idle.factory.drain()
+    assert idle.answers() == ["421 4.3.2"]
+    busy = Connection()
+    busy.begin("a@y")
+    busy.factory.drain()
+    assert busy.ask(b"DATA", *BODY) == ["354", "250 2.1.5"]
+
+
+def test_connections_are_bounded() -> None:
+    client = Connection(connections=0)
+    assert client.answers() == ["421 4.7.0"]
+    assert client.transport.disconnecting
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("message_octets", 0), ("recipients", 99), ("idle_seconds", 0.0), ("reply_seconds", -1.0)]
+)
+def test_a_wrong_setting_is_named(key: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: expected"):
+        LmtpSettings(**{key: value})  # type: ignore[arg-type]

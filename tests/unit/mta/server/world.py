@@ -1,0 +1,111 @@
+"""Deliveries in memory, and a connection to the shell without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import Logger
+
+from delivery.messages import Message
+from mta.server.factory import LmtpFactory
+from mta.server.protocol import LmtpProtocol
+from mta.server.service import LmtpService
+from mta.server.settings import LmtpSettings
+from serving.limits import ConnectionLimits
+from spool.errors import NoSuchUserError, QuotaExceededError
+from tests.unit.mta.smtp.talk import codes
+
+ERRORS = {"nobody@y": NoSuchUserError("nobody"), "full@y": QuotaExceededError("full")}
+
+
+@dataclass
+class MemoryDeliveries:
+    """Delivers into a list; addresses in ``ERRORS`` fail, those in ``slow`` answer when they are told to."""
+
+    delivered: list[tuple[str, str | None, bytes]] = field(default_factory=list)
+    slow: set[str] = field(default_factory=set)
+    failing: dict[str, Exception] = field(default_factory=dict)
+    waiting: dict[str, Deferred[None]] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+
+    def check(self, address: str, sender: str | None) -> Deferred[None]:
+        if address in ERRORS:
+            return fail(ERRORS[address])
+        if address.startswith("slow-check"):
+            return Deferred(lambda _: self.cancelled.append(address))
+        return succeed(None)
+
+    def deliver(self, address: str, sender: str | None, message: Message) -> Deferred[None]:
+        if address in self.failing:
+            return fail(self.failing[address])
+        octets = b"".join(message.pieces())
+        self.delivered.append((address, sender, octets))
+        if address in self.slow:
+            waiting: Deferred[None] = Deferred()
+            self.waiting[address] = waiting
+            return waiting
+        return succeed(None)
+
+
+class Connection:
+    """A client's side of one connection to an LMTP factory."""
+
+    def __init__(self, settings: LmtpSettings | None = None, *, connections: int = 10) -> None:
+        self.clock = Clock()
+        self.deliveries = MemoryDeliveries()
+        self.threads: list[Callable[[], None]] = []
+        self.hold_threads = False
+        self.service = LmtpService(
+            settings=settings or LmtpSettings(),
+            deliveries=self.deliveries,
+            in_thread=self._in_thread,
+            tls=None,
+            clock=self.clock,
+            log=Logger("lmtp"),
+        )
+        limits = ConnectionLimits(connections=connections, per_address=connections)
+        self.factory = LmtpFactory(self.service, admission=limits, host_name="mail.example.org")
+        self.transport = StringTransport()  # type: ignore[no-untyped-call]
+        self.protocol = self.factory.buildProtocol(None)
+        self.protocol.makeConnection(self.transport)  # type: ignore[no-untyped-call]
+
+    def clear(self) -> None:
+        """Forget what was answered so far."""
+        self.transport.clear()  # type: ignore[no-untyped-call]
+
+    def sent(self) -> bytes:
+        """What was answered since."""
+        octets: bytes = self.transport.value()  # type: ignore[no-untyped-call]
+        return octets
+
+    def ask(self, *lines: bytes) -> list[str]:
+        self.clear()
+        self.protocol.dataReceived(b"".join(line + b"\r\n" for line in lines))
+        return self.answers()
+
+    def answers(self) -> list[str]:
+        return codes(self.sent())
+
+    def begin(self, *recipients: str) -> list[str]:
+        return self.ask(b"LHLO c", b"MAIL FROM:<s@x>", *(f"RCPT TO:<{each}>".encode() for each in recipients))
+
+    def lose(self) -> None:
+        assert isinstance(self.protocol, LmtpProtocol)
+        self.protocol.connectionLost()
+
+    def _in_thread(self, function: Callable[[], None]) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+
+        def run() -> None:
+            function()
+            done.callback(None)
+
+        if self.hold_threads:
+            self.threads.append(run)
+        else:
+            run()
+        return done
