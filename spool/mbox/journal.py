@@ -92,7 +92,7 @@ def keep_only(mbox: HeldMbox, journal: Path, kept: Sequence[tuple[int, int]], *,
         return
     plan = _Plan(first, last, size, _digest(mbox.descriptor, last, size, mbox))
     durable.replace_file(journal, _journal_pieces(plan, mbox, kept))
-    finish_removal(mbox, journal)
+    _finish(mbox, journal, is_uncut=True)
 
 
 def finish_removal(mbox: HeldMbox, journal: Path) -> None:
@@ -104,10 +104,15 @@ def finish_removal(mbox: HeldMbox, journal: Path) -> None:
         MailboxUnavailableError: the journal is not ours, or the mbox was rewritten since; both are left alone.
         OSError: of the disk.
     """
+    _finish(mbox, journal, is_uncut=False)
+
+
+def _finish(mbox: HeldMbox, journal: Path, *, is_uncut: bool) -> None:
+    """Do what a journal says, and those that follow it; with ``is_uncut`` it is certain of the first."""
     while journal.exists():
         descriptor = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            arrived = _apply(mbox, journal, descriptor)
+            arrived = _apply(mbox, journal, descriptor, is_uncut=is_uncut)
         finally:
             os.close(descriptor)
         if arrived is None:
@@ -115,6 +120,7 @@ def finish_removal(mbox: HeldMbox, journal: Path) -> None:
             durable.sync_directory(journal.parent)
         else:
             durable.replace_file(journal, arrived)
+            is_uncut = True
 
 
 def is_completable(mbox: HeldMbox, descriptor: int) -> bool:
@@ -140,14 +146,14 @@ def _is_in_place(plan: _Plan, mbox: HeldMbox, descriptor: int) -> bool:
     return _digest(mbox.descriptor, plan.first, plan.last, mbox) == kept
 
 
-def _apply(mbox: HeldMbox, journal: Path, descriptor: int) -> Iterator[bytes] | None:
+def _apply(mbox: HeldMbox, journal: Path, descriptor: int, *, is_uncut: bool) -> Iterator[bytes] | None:
     """Do what a journal says; return a next journal if mail arrived behind the old end, else None."""
     try:
         plan = _Plan.decode(read_at(descriptor, 0, _HEAD_OCTETS), os.fstat(descriptor).st_size)
     except ValueError as error:
         raise MailboxUnavailableError(f"{journal}: {error}") from error
     size = os.fstat(mbox.descriptor).st_size
-    if not _is_uncut(plan, mbox):
+    if not is_uncut and not _is_uncut(plan, mbox):
         if not _is_in_place(plan, mbox, descriptor):
             raise MailboxUnavailableError(
                 f"{journal}: the mbox was rewritten after a crash; a person must compare them"

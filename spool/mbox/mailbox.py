@@ -89,9 +89,8 @@ class MboxMailbox:
             wire_octets = self._store(message, stored)
             from_line = make_from_line(envelope.sender, self._now())
             with storage_errors(self.location.path), self._locked(create=not self.location.found) as mbox:
-                before = os.fstat(mbox.descriptor).st_size
                 offset = append_message(mbox, from_line, stored)
-                stored_octets = os.fstat(mbox.descriptor).st_size - before
+            stored_octets = len(from_line) + stored.tell() + len(b"\n")
         return Delivered(str(offset), wire_octets, stored_octets)
 
     def append_batch(self, staged: Path) -> None:

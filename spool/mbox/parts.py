@@ -52,8 +52,8 @@ def read_part(reader: BlockReader, start: int, limit: int, *, unquote: bool) -> 
     return Part(table, start)
 
 
-def part_starts(reader: BlockReader, start: int, parts: int) -> Sequence[int]:
-    """Cut what follows ``start``, where a message begins, into parts of about the same size.
+def part_starts(reader: BlockReader, start: int, limit: int, parts: int) -> Sequence[int]:
+    """Cut what lies between ``start`` and ``limit``, where messages begin, into parts of about the same size.
 
     Returns:
         Where each of them begins; fewer than ``parts`` where there are not so many messages.
@@ -63,13 +63,13 @@ def part_starts(reader: BlockReader, start: int, parts: int) -> Sequence[int]:
     """
     starts = [start]
     for number in range(1, parts):
-        middle = max(starts[-1] + 1, start + (reader.end - start) * number // parts)
+        middle = max(starts[-1] + 1, start + (limit - start) * number // parts)
         for found, _ in reader.occurrences(_BEFORE + MARK, middle):
             place = found + len(_BEFORE)
-            if is_separator(reader, place, after_blank_line=True):
+            if place >= limit or is_separator(reader, place, after_blank_line=True):
                 starts.append(place)
                 break
-    return starts
+    return [start, *(place for place in starts[1:] if place < limit)]
 
 
 def join(reader: BlockReader, parts: Sequence[Part], *, unquote: bool) -> MessageTable:

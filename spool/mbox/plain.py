@@ -1,8 +1,9 @@
 """Plain messages, in bulk: the same as ``spool.mbox.scan`` and ``spool.mbox.measuring`` find, in half the time.
 
 Nearly all messages of nearly all mboxes are plain: LF line ends, a header of usual length, no Content-Length that is
-longer than what lies before the next From_ line, and before that a blank line. Those that lie whole in one block are measured here, in one loop
-without a call for each step. Whatever is not as simple as that is left to the modules that know all cases.
+longer than what lies before the next From_ line, and before that a blank line. Those that lie whole in one block are
+measured here, in one loop without a call for each step. Whatever is not as simple as that is left to the modules that
+know all cases.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _SIGN_OF_LIFE_SECONDS: Final = 1.0
 _STOP: Final = struct.Struct("=q")
 _PIPE_OCTETS: Final = 64 * 1024
 _OUTPUT: Final = 1
-_NICE: Final = 5  # who waits for a large mbox waits anyhow; whoever is served at once should not notice
+_NICE: Final = 10  # who waits for a large mbox waits anyhow; whoever is served at once should not notice
 
 # Isolated and without the site module, whose search for packages takes longer than all the rest of the start.
 _COMMAND: Final = (
@@ -71,32 +71,32 @@ class ScanningProcesses:
         self._part_octets = part_octets
         self._interpreter = interpreter
 
-    def read(self, reader: BlockReader, start: int, *, unquote: bool) -> MessageTable:
-        """Read all messages from ``start``, where one begins, to the end.
+    def read(self, reader: BlockReader, start: int, limit: int, *, unquote: bool) -> MessageTable:
+        """Read the messages that begin from ``start``, where one begins, up to before ``limit``.
 
         Raises:
             OSError: the file cannot be read.
         """
-        octets = reader.end - start
+        octets = limit - start
         if octets >= self._process_octets and self._free.acquire(timeout=_WAIT_SECONDS):
             try:
-                starts = part_starts(reader, start, self._parts(octets))
-                parts = self._read_elsewhere(reader, starts, unquote)
+                starts = part_starts(reader, start, limit, self._parts(octets))
+                parts = self._read_elsewhere(reader, starts, limit, unquote)
             except (OSError, ValueError):
                 parts = ()
             finally:
                 self._free.release()
             if parts:
                 return join(reader, parts, unquote=unquote)
-        return read_part(reader, start, reader.end, unquote=unquote).table
+        return read_part(reader, start, limit, unquote=unquote).table
 
     def _parts(self, octets: int) -> int:
         return max(1, min(len(os.sched_getaffinity(0)), octets // self._part_octets))
 
-    def _read_elsewhere(self, reader: BlockReader, starts: Sequence[int], unquote: bool) -> Sequence[Part]:
+    def _read_elsewhere(self, reader: BlockReader, starts: Sequence[int], end: int, unquote: bool) -> Sequence[Part]:
         with ExitStack() as stack:
             processes = []
-            for start, limit in zip(starts, (*starts[1:], reader.end), strict=True):
+            for start, limit in zip(starts, (*starts[1:], end), strict=True):
                 process = self._start(reader, start, limit, unquote)
                 stack.callback(process.wait)
                 stack.callback(process.kill)
@@ -145,6 +145,7 @@ def main(arguments: Sequence[str]) -> None:
     with os.fdopen(_OUTPUT, "wb") as output:
         output.write(_STOP.pack(part.stop))
         output.writelines(part.table.encode())
+    os._exit(0)  # taking an interpreter down would take longer than writing what it has found
 
 
 SCANNING_PROCESSES: Final = ScanningProcesses()

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from spool.errors import MailboxChangedError
-from spool.mbox.blocks import BlockReader
+from spool.mbox.blocks import BLOCK_OCTETS, BlockReader
 from spool.mbox.from_line import MARK
 from spool.mbox.locks import HeldMbox
 from spool.mbox.scan import sound_end
+from spool.mbox.scanning import SCANNING_PROCESSES, ScanningProcesses
 from spool.mbox.table import MessageTable
 from spool.mbox.view import measure
 from spool.stamps import Stamp, stamp_of
@@ -104,7 +105,13 @@ class Snapshot:
         table = self.table.first(number - 1)
         return replace(self, stamp=stamp_of(status), end=end, closing=closing_of(reader, end), table=table)
 
-    def removal(self, mbox: HeldMbox, deleted: AbstractSet[int]) -> tuple[int, list[tuple[int, int]]]:
+    def removal(
+        self,
+        mbox: HeldMbox,
+        deleted: AbstractSet[int],
+        *,
+        processes: ScanningProcesses = SCANNING_PROCESSES,
+    ) -> tuple[int, list[tuple[int, int]]]:
         """Plan the removal of messages, once it is certain that they are where they were.
 
         Every message to be deleted must be there octet for octet, but for storage fields, with its From_ line, and
@@ -116,6 +123,7 @@ class Snapshot:
         Args:
             mbox: the file, locked.
             deleted: message numbers, at least one.
+            processes: read what is much.
 
         Raises:
             MailboxChangedError: it is not certain.
@@ -126,9 +134,11 @@ class Snapshot:
             raise MailboxChangedError("another file is in the mbox's place, or it became shorter")
         reader = BlockReader(mbox.descriptor, status.st_size, before_block=mbox.keep_alive)
         reader.end = sound_end(reader)
-        for number in deleted:
-            if not self._is_in_place(reader, number):
-                raise MailboxChangedError(f"message {number} is not where it was")
+        for first, last in runs_of(deleted):
+            if not self._run_is_in_place(reader, first, last, processes):
+                for number in range(first, last + 1):
+                    if not self._is_in_place(reader, number):
+                        raise MailboxChangedError(f"message {number} is not where it was")
         kept = [*self._kept(deleted), (self._arrived(reader, deleted), reader.end)]
         # Blank lines before the first message go with it.
         first = self.base if 1 in deleted else self.span(min(deleted))[0]
@@ -136,22 +146,42 @@ class Snapshot:
 
     def _kept(self, deleted: AbstractSet[int]) -> Iterator[tuple[int, int]]:
         """What lies between messages that are deleted."""
-        numbers = sorted(deleted)
-        for number, following in zip(numbers, (*numbers[1:], len(self) + 1), strict=True):
-            stop = self.end if following > len(self) else self.span(following)[0]
-            yield self.span(number)[1], stop
+        runs = list(runs_of(deleted))
+        for (_, last), (following, _) in zip(runs, (*runs[1:], (len(self) + 1, 0)), strict=True):
+            yield self.span(last)[1], self.end if following > len(self) else self.span(following)[0]
+
+    def _run_is_in_place(self, reader: BlockReader, first: int, last: int, processes: ScanningProcesses) -> bool:
+        """Whether messages that lie one behind the other are where they were, told in bulk; False if that cannot be."""
+        start, stop = self.span(first)[0], self.span(last)[1]
+        if stop - start < BLOCK_OCTETS or last == len(self) or not self._nothing_before(reader, first):
+            return False
+        found, known = processes.read(reader, start, stop, unquote=False), self.table
+        pairs = (
+            (found.starts, known.starts),
+            (found.contents, known.contents),
+            (found.ends, known.ends),
+            (found.keys, known.keys),
+        )
+        return _begins(reader, stop) and all(new == old[first - 1 : last] for new, old in pairs)
 
     def _is_in_place(self, reader: BlockReader, number: int) -> bool:
         start, stop = self.span(number)
         content, end = self.content(number)
         return (
             _begins(reader, start)
-            and not (number == 1 and reader.read(self.base, start).strip(b"\r\n\0"))
+            and self._nothing_before(reader, number)
             and reader.read(content - 1, content) == b"\n"
             and not reader.read(end, stop).strip(b"\r\n")
             and (number == len(self) or _begins(reader, stop))
             and measure(reader.pieces(content, end), unquote=False).key == self.keys[number - 1]
         )
+
+    def _nothing_before(self, reader: BlockReader, number: int) -> bool:
+        """Whether a message begins a line, and before the first one, which takes that along, is no mail."""
+        start = self.span(number)[0]
+        if number > 1:
+            return reader.read(start - 1, start) == b"\n"
+        return not reader.read(self.base, start).strip(b"\r\n\0")
 
     def _arrived(self, reader: BlockReader, deleted: AbstractSet[int]) -> int:
         """Where later mail begins."""
@@ -167,6 +197,16 @@ class Snapshot:
 
 NOTHING: Final = Snapshot(Stamp(0, 0, 0, 0, 0), unquote=False, base=0, end=0, closing=b"", table=MessageTable())
 """Of a mailbox without a file."""
+
+
+def runs_of(numbers: AbstractSet[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last number of each run of numbers without a gap, in order."""
+    ordered = sorted(numbers)
+    first = 0
+    for place, number in enumerate(ordered, 1):
+        if place == len(ordered) or ordered[place] != number + 1:
+            yield ordered[first], number
+            first = place
 
 
 def closing_of(reader: BlockReader, end: int) -> bytes:

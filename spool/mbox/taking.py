@@ -71,7 +71,7 @@ def take_snapshot(
         begun = _begun(known, reader, stamp)
     if begun is None:
         begun = _empty(reader, stamp, unquote=unquote)
-    table = begun.table.followed_by(processes.read(reader, begun.end, unquote=unquote))
+    table = begun.table.followed_by(processes.read(reader, begun.end, reader.end, unquote=unquote))
     closing = closing_of(reader, reader.end)
     return replace(begun, end=reader.end, closing=closing, table=table, read_from=begun.end if begun.table else 0)
 

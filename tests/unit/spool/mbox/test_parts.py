@@ -58,13 +58,13 @@ def test_reading_a_part_finds_and_measures_what_the_definition_says(
 @given(anything(), st.integers(1, 6), BLOCKS)
 def test_reading_in_parts_is_reading_from_beginning_to_end(content: bytes, number: int, block_octets: int) -> None:
     with reader_of(content, block_octets) as reader:
-        starts = list(part_starts(reader, first_start(reader), number))
+        starts = list(part_starts(reader, first_start(reader), reader.end, number))
         assert read_in_parts(reader, starts) == read_by_definition(reader, unquote=True)
 
 
 def test_parts_are_of_about_the_same_size() -> None:
     with reader_of(mbox_of(*[b"A: b\n\nc\n"] * 100)) as reader:
-        starts = part_starts(reader, 0, 4)
+        starts = part_starts(reader, 0, reader.end, 4)
         assert [round(start * 4 / reader.end, 1) for start in starts] == [0, 1, 2, 3]
 
 
@@ -85,15 +85,21 @@ def test_a_message_that_goes_on_beyond_a_whole_part_leaves_nothing_of_it() -> No
         assert read_in_parts(reader, starts) == read_by_definition(reader, unquote=True)
 
 
+def test_no_part_begins_behind_the_limit() -> None:
+    with reader_of(mbox_of(*[b"A: b\n\nc\n"] * 100)) as reader:
+        limit = len(mbox_of(b"A: b\n\nc\n"))
+        assert part_starts(reader, 0, limit, 4) == [0]
+
+
 def test_an_mbox_of_one_message_is_one_part() -> None:
     with reader_of(mbox_of(b"A: b\n\n" + b"c\n" * 100)) as reader:
-        assert part_starts(reader, 0, 4) == [0]
+        assert part_starts(reader, 0, reader.end, 4) == [0]
 
 
 def test_no_part_begins_at_a_line_of_text() -> None:
     text = b"A: b\n\n" + b"a\n\nFrom here on\n" * 20
     with reader_of(mbox_of(text, text)) as reader:
-        assert part_starts(reader, 0, 3) == [0, len(mbox_of(text))]
+        assert part_starts(reader, 0, reader.end, 3) == [0, len(mbox_of(text))]
 
 
 def test_a_part_of_nothing_is_empty() -> None:

@@ -33,19 +33,19 @@ def processes(**parameters: object) -> ScanningProcesses:
 def test_processes_read_what_would_be_read_here(reader: BlockReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
     monkeypatch.setattr(scanning, "read_part", None)  # nothing is read here
-    found = processes().read(reader, 0, unquote=True)
+    found = processes().read(reader, 0, reader.end, unquote=True)
     assert found == read_part(reader, 0, reader.end, unquote=True).table
     assert len(found) == 200
 
 
 def test_what_is_little_is_read_here(reader: BlockReader) -> None:
-    found = ScanningProcesses(interpreter="/nonexistent").read(reader, 0, unquote=False)
+    found = ScanningProcesses(interpreter="/nonexistent").read(reader, 0, reader.end, unquote=False)
     assert found == read_part(reader, 0, reader.end, unquote=False).table
 
 
 @pytest.mark.parametrize("interpreter", ["/nonexistent", "/bin/true", "/bin/false"])
 def test_where_no_process_answers_all_is_read_here(reader: BlockReader, interpreter: str) -> None:
-    found = processes(interpreter=interpreter).read(reader, 0, unquote=True)
+    found = processes(interpreter=interpreter).read(reader, 0, reader.end, unquote=True)
     assert found == read_part(reader, 0, reader.end, unquote=True).table
 
 
@@ -63,7 +63,7 @@ def test_a_process_that_was_started_does_not_outlive_one_that_cannot_be(
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(subprocess, "Popen", start_once)
-    assert len(processes().read(reader, 0, unquote=True)) == 200
+    assert len(processes().read(reader, 0, reader.end, unquote=True)) == 200
     assert started[0].returncode == -9
     started[0].stdout.close()  # type: ignore[union-attr]
 
@@ -72,12 +72,13 @@ def test_when_enough_are_read_by_processes_another_is_read_here(
     reader: BlockReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanning, "_WAIT_SECONDS", 0.01)
-    found = processes(at_once=0, interpreter="/nonexistent").read(reader, 0, unquote=True)
+    found = processes(at_once=0, interpreter="/nonexistent").read(reader, 0, reader.end, unquote=True)
     assert len(found) == 200
 
 
 def test_a_process_writes_a_part_and_ends(reader: BlockReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(os, "_exit", lambda _: None)
     reading, writing = os.pipe()
     monkeypatch.setattr(scanning, "_OUTPUT", writing)
     scanning.main([reader.descriptor, sound_end(reader), 0, 1, 1])  # type: ignore[list-item]

@@ -128,3 +128,39 @@ def test_nothing_is_removed_from_another_file(path: Path) -> None:
     os.replace(copy, path)  # noqa: PTH105 - one inode takes the place of another
     with opened(path) as mbox, pytest.raises(MailboxChangedError):
         snapshot.removal(mbox, {1})
+
+
+@pytest.fixture
+def long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file whose messages are looked at in bulk where several are removed."""
+    monkeypatch.setattr("spool.mbox.snapshot.BLOCK_OCTETS", 10)
+    path = tmp_path / "long"
+    path.write_bytes(mbox_of(A, B, C, A, B))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("deleted", "left"), [((1, 2, 3), (A, B)), ((2, 3, 4), (A, B)), ((1, 3, 4), (B, B)), ((3, 4, 5), (A, B))]
+)
+def test_many_messages_are_looked_at_in_bulk(
+    long_path: Path, deleted: tuple[int, ...], left: tuple[bytes, ...]
+) -> None:
+    assert left_after(long_path, snapshot_of(long_path), *deleted) == mbox_of(*left)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        mbox_of(A, C, B, A, B),
+        b"x" + mbox_of(A, B, C, A, B),
+        mbox_of(A)[:-1] + b"x" + mbox_of(B, C, A, B),
+        mbox_of(A, B) + b"x" + mbox_of(C, A, B)[1:],
+    ],
+)
+def test_nothing_is_removed_in_bulk_from_a_file_that_was_rewritten(long_path: Path, changed: bytes) -> None:
+    snapshot = snapshot_of(long_path)
+    long_path.write_bytes(changed)
+    with pytest.raises(MailboxChangedError):
+        left_after(long_path, snapshot, 1, 2)
+    with pytest.raises(MailboxChangedError):
+        left_after(long_path, snapshot, 2, 3)

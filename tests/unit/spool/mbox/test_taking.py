@@ -24,9 +24,9 @@ class Watched(ScanningProcesses):
         super().__init__()
         self.read_from: int | None = None
 
-    def read(self, reader: BlockReader, start: int, *, unquote: bool) -> MessageTable:
+    def read(self, reader: BlockReader, start: int, limit: int, *, unquote: bool) -> MessageTable:
         self.read_from = start
-        return super().read(reader, start, unquote=unquote)
+        return super().read(reader, start, limit, unquote=unquote)
 
 
 @pytest.fixture
