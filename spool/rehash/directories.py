@@ -77,10 +77,8 @@ class HashDirectories:
         Raises:
             OSError: a file system cannot be synced.
         """
-        places: dict[int, str] = {}
-        for directory in self._touched:
-            with contextlib.suppress(FileNotFoundError):
-                places.setdefault(self._device_of(directory), directory)
+        there = filter(os.path.isdir, self._touched)
+        places = {self._device_of(directory): directory for directory in there}
         for directory in places.values():
             durable.sync_file_system(Path(directory))
         self._touched.clear()
@@ -105,6 +103,6 @@ class HashDirectories:
 
     def _device_below(self, directory: str) -> int:
         """Name the file system that a directory lies on, or would, once it is made."""
-        while not os.path.exists(directory):  # noqa: PTH110
+        while directory and not os.path.exists(directory):  # noqa: PTH110
             directory = directory.rpartition("/")[0]
         return self._device_of(directory or "/")

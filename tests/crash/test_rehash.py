@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,10 +43,14 @@ class Given:
     messages: Mapping[str, list[Message]]
 
     def fresh(self, _number: int = 0) -> RehashSite:
-        if self.site.directory.exists():
-            shutil.rmtree(self.site.directory)
-        shutil.copytree(self.original, self.site.directory, symlinks=True)
+        put_in_place(self.original, self.site.directory)
         return replace(self.site, clock=type(self.site.clock)())
+
+
+def put_in_place(original: Path, place: Path) -> None:
+    """Copy a tree with its links, those included that are second names of files."""
+    shutil.rmtree(place, ignore_errors=True)
+    subprocess.run(["cp", "-a", original, place], check=True)
 
 
 def given(directory: Path, *, layout: str, outside: bool = False, disks: bool = False) -> Given:
@@ -162,8 +167,7 @@ def test_a_rehash_that_is_stopped_while_it_tidies_up_is_finished_by_the_next(bef
 def test_a_replay_that_is_stopped_is_replayed(before: Given) -> None:
     for stopped in each_stop(before.fresh, until_waiting(move), step=17):
         again = before.original.with_name("stopped")
-        shutil.rmtree(again, ignore_errors=True)
-        shutil.copytree(before.site.directory, again, symlinks=True)
+        put_in_place(before.site.directory, again)
         inner = replace(before, original=again)
         for replayed in each_stop(inner.fresh, until_waiting(move), step=5):
             site = replayed.state

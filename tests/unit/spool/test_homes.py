@@ -74,6 +74,12 @@ def test_a_last_mbox_need_not_exist_and_is_not_made(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_a_location_tells_whether_anything_was_there(home: Path) -> None:
+    assert not locate(home).found
+    (home / "Mailbox").touch()
+    assert locate(home).found
+
+
 def test_a_location_says_all_about_the_mailbox(home: Path) -> None:
     found = locate(home)
     assert (found.user, found.uid, found.gid, found.home) == (ANN, UID, GID, home)
@@ -108,6 +114,53 @@ def test_a_home_that_is_a_link_leads_nowhere(root: Path, home: Path) -> None:
     (root / "bob").symlink_to(home)
     with pytest.raises(HomeUnavailableError):
         locate(root / "bob")
+
+
+# -- finding one that was moved ---------------------------------------------------------------------------------------
+
+
+def locate_below(root: Path, home: Path, *, uid: int = UID) -> MailboxLocation:
+    return locate_mailbox(ANN, uid=uid, gid=GID, home=home, settings=SpoolSettings(root))
+
+
+def moved(root: Path) -> Path:
+    """A home that was at the place returned, and is at ``root/a/ann``."""
+    (root / "a" / "ann" / "Maildir").mkdir(parents=True)
+    (root / "l").mkdir()
+    (root / "l" / "ann").symlink_to("../a/ann")
+    return root / "l" / "ann"
+
+
+def test_a_home_that_was_moved_is_found_where_it_was(root: Path) -> None:
+    found = locate_below(root, moved(root))
+    assert found == locate_below(root, root / "a" / "ann")
+    assert found.home == root / "a" / "ann"
+
+
+def test_a_home_behind_a_link_must_be_the_users(root: Path) -> None:
+    with pytest.raises(HomeUnavailableError, match=f"expected owner {UID + 1}"):
+        locate_below(root, moved(root), uid=UID + 1)
+
+
+def test_a_link_behind_the_link_is_not_followed(root: Path) -> None:
+    old = moved(root)
+    (root / "a" / "ann").rename(root / "a" / "real")
+    (root / "a" / "ann").symlink_to("real")
+    with pytest.raises(HomeUnavailableError):
+        locate_below(root, old)
+
+
+def test_a_home_that_comes_back_while_it_is_looked_for_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = moved(root)
+
+    def comes_back(link: Path, _root: Path) -> Path:
+        if link.is_symlink():
+            link.unlink()
+            (root / "a" / "ann").rename(link)
+        return root / "a" / "ann"
+
+    monkeypatch.setattr(homes, "home_behind", comes_back)
+    assert locate_below(root, old).home == old
 
 
 def test_a_home_of_another_uid_is_temporary(home: Path) -> None:
