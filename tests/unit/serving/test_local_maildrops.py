@@ -17,7 +17,7 @@ from serving.local_maildrops import STREAM_OCTETS, LocalMaildropOpener
 from serving.maildrops import OpenMaildrop
 from serving.settings import LimitsSettings
 from spool.errors import HomeUnavailableError, MailboxBusyError, MailboxUnavailableError
-from spool.mailbox import Maildrop
+from spool.mailbox import Maildrop, MessageFacts
 from spool.names import UserName
 from tests.unit.serving.held_threads import HeldThreads
 
@@ -74,6 +74,10 @@ class MemoryMaildrop:
             raise MailboxUnavailableError(f"message {number}")
         self.readers.append(MemoryReader(self.messages[number - 1]))
         return self.readers[-1]
+
+    def facts(self, number: int) -> MessageFacts:
+        assert self.threads.inside
+        return MessageFacts(self.listed[number - 1], None, fetched=False)
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
         assert self.threads.inside

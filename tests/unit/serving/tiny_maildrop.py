@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from spool.errors import MailboxChangedError
+from spool.mailbox import MessageFacts
 
 
 class TinyReader:
@@ -39,6 +40,9 @@ class TinyMaildrop:
             raise MailboxChangedError(f"message {number} is gone")
         self.readers.append(TinyReader(self.messages[number - 1]))
         return self.readers[-1]
+
+    def facts(self, number: int) -> MessageFacts:
+        return MessageFacts(len(self.messages[number - 1]), None, fetched=False)
 
     def commit(self, *, deleted: AbstractSet[int], retrieved: AbstractSet[int]) -> None:
         self.committed = (deleted, retrieved)
