@@ -16,6 +16,7 @@ from spool.carrying.maildir_files import MaildirFiles, base_of, part_of
 from spool.carrying.message import CarriedMessage
 from spool.carrying.stage import Staged
 from spool.mailbox import MailboxLocation
+from spool.quota.ledger import Ledger
 from spool.maildir.directories import MessageDirectories, Part, open_directory
 from spool.unique_ids import UniqueIdFile, key_of_name
 
@@ -59,6 +60,7 @@ class MaildirStage:
                     durable.rename(name, name, source_dir_fd=stage, target_dir_fd=parts[part_of(name)])
             for directory in (*parts.values(), stage):
                 durable.sync_file(directory)
+            Ledger(self._location.path / "maildirsize").discard()  # what has come is counted by who wants to know
         self.clear()
 
     def clear(self) -> None:

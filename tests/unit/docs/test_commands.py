@@ -11,14 +11,26 @@ from pathlib import Path
 import pytest
 
 from tests.unit.docs.pages import CHECKOUT, PAGES, blocks, name_of
-from tools import mailspool, spool_assign, spool_check, spool_deliver, spool_expire, spool_quota, spool_uidl
+from tools import (
+    mailspool,
+    spool_assign,
+    spool_check,
+    spool_convert,
+    spool_deliver,
+    spool_expire,
+    spool_import,
+    spool_quota,
+    spool_uidl,
+)
 
 PARSERS = {
     "mailspool": mailspool._parser(),
     "spool-assign": spool_assign._parser(),
     "spool-check": spool_check._parser(),
+    "spool-convert": spool_convert._parser(),
     "spool-deliver": spool_deliver._parser(spool_deliver.EXIT_CODES["qmail"]),
     "spool-expire": spool_expire._parser(),
+    "spool-import": spool_import._parser(),
     "spool-quota": spool_quota._parser(),
     "spool-uidl": spool_uidl._parser(),
 }
@@ -26,7 +38,8 @@ MAN = CHECKOUT / "docs/reference/man"
 _COMMAND = re.compile(
     r"(?:^|[|=/ ])"
     r"((?:mailspool (?:init|user|config|serve|status)|spool-assign (?:compile|lookup|dump|from-[a-z]+)"
-    r"|spool-check |spool-deliver |spool-expire |spool-quota (?:show|set|unset)|spool-uidl (?:list|import))"
+    r"|spool-check |spool-convert |spool-deliver |spool-expire |spool-import "
+    r"|spool-quota (?:show|set|unset)|spool-uidl (?:list|import))"
     r"[^|&;#>`]*)"
 )
 

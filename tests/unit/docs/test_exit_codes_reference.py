@@ -35,6 +35,15 @@ def test_the_statuses_of_spool_check_are_those_it_uses() -> None:
     assert listed == [str(status) for status in statuses]
 
 
+def test_the_statuses_of_spool_import_and_spool_convert_are_those_they_use() -> None:
+    listed = [row[0] for row in table_rows(section(PAGE, "## `spool-import`, `spool-convert`"))]
+    statuses = (
+        *(command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE),
+        *(operation.EXIT_NEEDS_PERSON, operation.EXIT_BUSY),
+    )
+    assert listed == [str(status) for status in statuses]
+
+
 def test_the_statuses_of_spool_uidl_are_those_it_uses() -> None:
     listed = [row[0] for row in table_rows(section(PAGE, "## `spool-uidl`"))]
     statuses = (

@@ -9,7 +9,10 @@ from tests.ordinary_user import free_ports
 from tests.unit.docs.console import run_steps, steps_of
 from tests.unit.docs.pages import CHECKOUT, name_of
 
-PAGES = [CHECKOUT / "docs/tutorial/first-site.md", CHECKOUT / "docs/how-to/from-qmail.md"]
+PAGES = [
+    CHECKOUT / "docs/tutorial/first-site.md",
+    *(CHECKOUT / "docs/how-to" / page for page in ("convert.md", "from-qmail.md", "move-from-qpopper.md")),
+]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl, which the pages show")

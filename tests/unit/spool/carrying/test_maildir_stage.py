@@ -45,6 +45,12 @@ def test_published_messages_have_their_octets_ids_and_marks(user: OneUser, stage
     assert not (user.location.path / STAGE_NAME).exists()
 
 
+def test_what_a_quota_says_is_counted_anew(user: OneUser, stage: MaildirStage) -> None:
+    (user.location.path / "maildirsize").write_bytes(b"1000S\n0 0\n")
+    stage.publish(stage.write(MESSAGES))
+    assert not (user.location.path / "maildirsize").exists()
+
+
 def test_publishing_again_does_the_rest_and_nothing_twice(user: OneUser, stage: MaildirStage) -> None:
     staged = stage.write(MESSAGES)
     path = user.location.path
