@@ -37,6 +37,7 @@ class LiveSite:
     account: str | None = None
     wrapper: tuple[str, ...] = ()
     addresses: dict[str, tuple[str, int]] = field(default_factory=dict)
+    unix_sockets: dict[str, Path] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     log: IO[str] | None = None
 
@@ -58,12 +59,17 @@ class LiveSite:
         assert result.returncode in ok, f"{command}: {result.returncode}: {result.stderr.decode()}"
         return result
 
-    def init(self, *options: str) -> None:
-        """Make the site with free ports for POP3 and POP3S. Messages are stored as they come, to be compared."""
+    def init(self, *options: str, lmtp: bool = False) -> None:
+        """Make the site with free ports for POP3 and POP3S. Messages are stored as they come, to be compared.
+
+        With ``lmtp`` there are also a free port and a UNIX socket for LMTP.
+        """
         account = ("--user", self.account) if self.account is not None else ()
         root = str(self.directory / "spool")
         as_it_comes = ("--set", "delivery.added_fields=")
-        listeners = ("--listen", "pop3=127.0.0.1:0", "--listen", "pop3s=127.0.0.1:0")
+        listeners = ["--listen", "pop3=127.0.0.1:0", "--listen", "pop3s=127.0.0.1:0"]
+        if lmtp:
+            listeners += ["--listen", "lmtp=127.0.0.1:0", "--listen", f"lmtp=unix:{self.directory / 'lmtp'}"]
         self.run(
             "mailspool", "init", str(self.site), "--spool-root", root, *account, *listeners, *as_it_comes, *options
         )
@@ -97,6 +103,9 @@ class LiveSite:
         assert line.startswith("ready "), f"not ready: {line!r}\n{self.read_log()}"
         for word in line.split()[1:]:
             protocol, _, address = word.partition("=")
+            if address.startswith("unix:"):
+                self.unix_sockets[protocol] = Path(address.removeprefix("unix:"))
+                continue
             host, _, port = address.rpartition(":")
             self.addresses[protocol] = (host.strip("[]"), int(port))
 

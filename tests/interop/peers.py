@@ -221,10 +221,10 @@ class Postfix:
 
     directory: Path
 
-    def deliver(self, address: str, message: bytes) -> None:
+    def deliver(self, *addresses: str, message: bytes, sender: str = "sender@example.org") -> None:
         """Hand one message over; it is delivered some time later."""
         subprocess.run(
-            ["sendmail", "-C", str(self.directory / "conf"), "-i", "-f", "sender@example.org", address],
+            ["sendmail", "-C", str(self.directory / "conf"), "-i", "-f", sender, "--", *addresses],
             input=message,
             check=True,
             capture_output=True,
@@ -232,20 +232,40 @@ class Postfix:
         )
 
     def wait_until_delivered(self) -> None:
-        """Wait until the queue is empty, every message delivered."""
+        """Wait until the queue is empty, every message delivered or returned."""
         deadline = time.monotonic() + PEER_SECONDS
         while any(
             path.is_file()
             for part in ("maildrop", "incoming", "active", "deferred")
             for path in (self.directory / "queue" / part).rglob("*")
         ):
-            assert time.monotonic() < deadline, (self.directory / "log").read_text()[-2000:]
+            assert time.monotonic() < deadline, self.read_log()[-2000:]
             time.sleep(0.05)
+
+    def wait_until_logged(self, pattern: str) -> None:
+        """Wait until the log has a line with a match of the pattern."""
+        deadline = time.monotonic() + PEER_SECONDS
+        while re.search(pattern, self.read_log()) is None:
+            assert time.monotonic() < deadline, self.read_log()[-2000:]
+            time.sleep(0.05)
+
+    def deferred(self) -> int:
+        """How many messages wait for another try."""
+        return sum(path.is_file() for path in (self.directory / "queue" / "deferred").rglob("*"))
+
+    def try_again(self) -> None:
+        """Have everything that waits tried again now."""
+        command = ["sendmail", "-C", str(self.directory / "conf"), "-q"]
+        subprocess.run(command, check=True, capture_output=True, timeout=PEER_SECONDS)
+
+    def read_log(self) -> str:
+        """What it has logged so far."""
+        return _text(self.directory / "log")
 
 
 @contextlib.contextmanager
 def postfix(
-    directory: Path, account: Account, aliases: Mapping[str, str], boxes: Mapping[str, str]
+    directory: Path, account: Account, aliases: Mapping[str, str], boxes: Mapping[str, str], *, settings_more: str = ""
 ) -> Iterator[Postfix]:
     """Run Postfix; needs root.
 
@@ -254,6 +274,7 @@ def postfix(
         account: whom mailboxes belong to.
         aliases: where local(8) delivers mail for users of local.example: files, or Maildirs with a slash at the end.
         boxes: the same for virtual(8) and virtual.example.
+        settings_more: further lines of ``main.cf``.
     """
     for part in ("", "conf", "queue", "data", "alias"):
         (directory / part).mkdir()
@@ -261,7 +282,7 @@ def postfix(
     conf, alias = directory / "conf", directory / "alias"
     subprocess.run(["chown", "postfix", str(directory / "data")], check=True)
     settings = _POSTFIX_SETTINGS.format(directory=directory, uid=account.uid, gid=account.gid)
-    (conf / "main.cf").write_text(settings)
+    (conf / "main.cf").write_text(settings + settings_more)
     services = _LISTENERS.sub("", Path("/etc/postfix/master.cf").read_text())
     (conf / "master.cf").write_text(_CHROOTED.sub(r"\1n\2", services) + "\npostlog unix-dgram n - n - 1 postlogd\n")
     (conf / "boxes").write_text("".join(f"{name}@virtual.example {place}\n" for name, place in boxes.items()))

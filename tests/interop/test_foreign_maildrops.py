@@ -152,8 +152,8 @@ def test_what_postfix_wrote_is_read_as_it_was_handed_over(site: LiveSite) -> Non
     with open_directory() as directory, postfix(directory / "postfix", account, places, places) as peer:
         for message in MESSAGES:
             for kind in KINDS:
-                peer.deliver(f"postfix-local-{kind}@local.example", message)
-                peer.deliver(f"postfix-virtual-{kind}@virtual.example", message)
+                peer.deliver(f"postfix-local-{kind}@local.example", message=message)
+                peer.deliver(f"postfix-virtual-{kind}@virtual.example", message=message)
         peer.wait_until_delivered()
     for kind in KINDS:
         _check(site, "postfix-local", kind)
