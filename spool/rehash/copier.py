@@ -145,9 +145,10 @@ class Copier:
         self._directories.make(move.new_directory)
         # Nobody was told of a copy that a crash has left: the old home was in use, and has changed.
         unfinished = move.new.with_name(f".{move.new.name}.rehashing")
+        durable.remove_tree(unfinished)
         if self._is_our_copy(move):
             durable.rename(move.new, unfinished)
-        durable.remove_tree(unfinished)
+            durable.remove_tree(unfinished)
         if os.path.lexists(move.new):
             raise MailboxUnavailableError(f"{move.new}: is there already")
         location = locate_mailbox(move.user, uid=move.uid, gid=move.gid, home=move.old, settings=self._settings)

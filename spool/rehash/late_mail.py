@@ -202,21 +202,16 @@ class _LateMaildir:
     """The late messages of a Maildir, as a source (``spool.carrying.carry.Source``); they keep their unique-ids."""
 
     def __init__(self, path: Path, copied: Collection[str]) -> None:
-        self._path = path
         self._copied = copied
-        self._directories: MessageDirectories | None = None
+        self._directories = MessageDirectories(path)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[_LateMaildir]:
-        """Open it; a Maildir has no lock (``spool.carrying.carry.Source.locked``)."""
-        with durable.storage_errors(self._path):
-            if self._directories is None:
-                self._directories = MessageDirectories(self._path)
-            yield self
+        """A Maildir has no lock (``spool.carrying.carry.Source.locked``)."""
+        yield self
 
     def find(self) -> Found:
         """Say what is late (``spool.carrying.carry.OpenSource.find``)."""
-        assert self._directories is not None
         places = self._directories.scan().places
         late = {base: place for base, place in places.items() if base not in self._copied}
         messages = [replace(message, unique_id=message.key) for message in messages_of(self._directories, late)]
@@ -224,16 +219,12 @@ class _LateMaildir:
 
     def remove(self, taken: Sequence[str]) -> None:
         """Remove messages (``spool.carrying.carry.OpenSource.remove``)."""
-        assert self._directories is not None
         places = self._directories.scan().places
-        for base in taken:
-            if base in places:
-                self._directories.remove(base, places[base])
+        for base in places.keys() & set(taken):
+            self._directories.remove(base, places[base])
         for part in Part:
             self._directories.sync(part)
 
     def close(self) -> None:
         """Give up the messages that were found."""
-        if self._directories is not None:
-            self._directories.close()
-            self._directories = None
+        self._directories.close()

@@ -123,8 +123,6 @@ def session_locked(move: Move, settings: SpoolSettings, rights: Rights) -> Itera
         SpoolError: there is no mailbox.
     """
     location = locate_mailbox(move.user, uid=move.uid, gid=move.gid, home=move.old, settings=settings)
-    if location.home != move.old:
-        raise MailboxUnavailableError(f"{move.old}: is a link to {location.home}")
     with rights(move):
         lock = SessionLock(location)
     try:

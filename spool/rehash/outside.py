@@ -68,9 +68,9 @@ class OutsideMboxes:
             OSError: a name, or a directory, cannot be made.
         """
         for old, new in self.places(move):
-            if old.is_file():
+            if old.parent.is_dir():
                 self._directories.make(str(new.parent), like=str(old.parent))
-                with contextlib.suppress(FileExistsError):
+                with contextlib.suppress(FileExistsError, FileNotFoundError):  # linked already; or no mail yet
                     durable.link(old, new)
                     self._directories.touched(str(new.parent))
 

@@ -162,10 +162,9 @@ class Planner:
     ) -> Iterator[Trouble]:
         yield from self._collisions(users, moves)
         for move in moves:
-            with contextlib.suppress(FileNotFoundError):
-                # A link there is one of ours, which moving knows; if not, moving refuses this user alone.
-                if not os.path.islink(move.new) and move.new.lstat():  # noqa: PTH114 - for each of very many
-                    yield Trouble(move.user, f"{move.new} is there already")
+            # A link there is one of ours, which moving knows; if not, moving refuses this user alone.
+            if os.path.lexists(move.new) and not os.path.islink(move.new):  # noqa: PTH114 - for each of very many
+                yield Trouble(move.user, f"{move.new} is there already")
         for template in refused_templates(self._settings) if moves else ():
             yield Trouble(moves[0].user, f"and all: the Maildir {template} cannot be moved together with a home")
         if wanted.whole and wanted.to != self._settings.layout and any(map(follows_hash, self._settings.templates)):
@@ -216,9 +215,8 @@ class Planner:
 def octets_in(home: Path) -> int:
     """Add up what the files of a home take on disk; links are not followed, and what cannot be read counts nothing."""
     octets = 0
-    for directory, _, names, descriptor in os.fwalk(home):
-        del directory
-        for name in names:
-            with contextlib.suppress(OSError):
-                octets += os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
+    with contextlib.suppress(OSError):
+        for _, _, names, directory in os.fwalk(home):
+            for name in names:
+                octets += os.stat(name, dir_fd=directory, follow_symlinks=False).st_blocks * 512
     return octets

@@ -85,8 +85,8 @@ def until_waiting(operation: Callable[[RehashSite], Any]) -> Callable[[RehashSit
     """Arrange an operation that ends when it comes to wait for the time of links."""
 
     def arrange(site: RehashSite) -> Callable[[], None]:
-        def wait(_seconds: float) -> None:
-            raise WaitingError
+        def wait(seconds: float) -> None:
+            raise WaitingError(seconds)
 
         site.clock.sleep = wait  # type: ignore[method-assign]
 
@@ -138,7 +138,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def before(request: pytest.FixtureRequest, tmp_path: Path) -> Given:
     return given(tmp_path, **request.param)
 

@@ -357,3 +357,25 @@ def test_a_time_of_modification_is_set(tmp_path: Path) -> None:
     durable.set_modification_time("link", 10**18, dir_fd=directory)
     os.close(directory)
     assert (tmp_path / "link").lstat().st_mtime_ns == 10**18
+
+
+def test_a_file_made_on_opening_that_need_not_last_costs_no_sync(tmp_path: Path, fake: Callable[..., FakeOs]) -> None:
+    calls = fake().calls
+    os.close(durable.open_for_update(tmp_path / "lock", create_mode=0o600, lasting=False))
+    assert "fsync" not in calls
+
+
+def test_a_directory_is_made_without_a_sync(tmp_path: Path, fake: Callable[..., FakeOs]) -> None:
+    calls = fake().calls
+    durable.create_directory(tmp_path / "a", mode=0o751, owner=OURSELVES)
+    assert mode_of(tmp_path / "a") == 0o751
+    assert "fsync" not in calls
+
+
+def test_names_change_places_and_file_systems_are_synced(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    durable.create_symlink(tmp_path / "link", "home", owner=OURSELVES)
+    durable.exchange(tmp_path / "link", tmp_path / "home")
+    durable.sync_file_system(tmp_path)
+    assert (tmp_path / "link").is_dir()
+    assert (tmp_path / "home").is_symlink()

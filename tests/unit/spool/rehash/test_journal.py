@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_where_nothing_was_moved_there_is_none(tmp_path: Path) -> None:
 
 def test_what_happened_is_read_again(tmp_path: Path) -> None:
     journal = Journal.begin(tmp_path, "hex2")
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: journal.change_layout("letter"),
         lambda: journal.begin_batch([move(ANN), move(BOB)]),
         lambda: journal.end_batch({ANN: (1, 10), BOB: (1, 11)}, {BOB}, 5.0),

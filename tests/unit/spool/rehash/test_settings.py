@@ -9,6 +9,6 @@ from spool.rehash.settings import RehashSettings
 
 @pytest.mark.parametrize("key", ["link_seconds", "grace_seconds"])
 def test_a_time_below_zero_is_refused_by_its_key(key: str) -> None:
-    assert RehashSettings(**{key: 0})
+    assert getattr(RehashSettings(**{key: 0}), key) == 0
     with pytest.raises(ValueError, match=f"^{key}: expected 0 or more"):
         RehashSettings(**{key: -1})

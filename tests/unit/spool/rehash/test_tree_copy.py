@@ -25,6 +25,7 @@ def home(tmp_path: Path) -> Path:
     (home / ".forward").write_text("x")
     (home / ".forward").chmod(0o640)
     (home / "link").symlink_to("Maildir")
+    (home / "other").symlink_to(".forward")
     (home / "tmp").mkdir()
     (home / "tmp" / "mine").touch()
     home.chmod(0o710)
