@@ -67,3 +67,12 @@ def test_every_enhanced_code_of_the_spool_is_listed() -> None:
     for each in (*vars(errors).values(), *vars(delivery.errors).values()):
         if isinstance(each, type) and issubclass(each, errors.SpoolError):
             assert f"| {each.status} |" in text
+
+
+def test_the_statuses_of_spool_rehash_are_those_it_uses() -> None:
+    listed = [row[0] for row in table_rows(section(PAGE, "## `spool-rehash`"))]
+    statuses = (
+        *(command.EXIT_OK, command.EXIT_FAILED, command.EXIT_USAGE),
+        *(operation.EXIT_NEEDS_PERSON, operation.EXIT_BUSY),
+    )
+    assert listed == [str(status) for status in statuses]
