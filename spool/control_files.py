@@ -86,6 +86,18 @@ class Locals:
         """
         return domain in self._file.content()
 
+    def named(self, text: str) -> DomainName:
+        """Return the local domain of a name, in any case.
+
+        Raises:
+            MalformedNameError: it is no domain's name.
+            SettingsError: it is not local, or as ``ListFile.content``.
+        """
+        domain = DomainName(text.lower())
+        if not self.contains(domain):
+            raise SettingsError(f"{domain}: is not in {self._file.path}")
+        return domain
+
     def all(self) -> frozenset[DomainName]:
         """Return every local domain.
 

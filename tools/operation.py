@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from spool.control_files import Locals
+from spool.names import DomainName
 from spool.progress import NoProgress, Progress
+from spool.site import Site
 from tools.command import add_site_option
 
 if TYPE_CHECKING:
@@ -38,6 +41,18 @@ def add_operation_options(parser: argparse.ArgumentParser) -> None:
     add_site_option(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def chosen_domain(options: argparse.Namespace, site: Site) -> DomainName | None:
+    """Return the local domain that ``--domain`` names, None without that option.
+
+    Users without a line in ``control/domains`` belong to every domain: a mistyped one would be all of them.
+
+    Raises:
+        MalformedNameError: it is no domain's name.
+        SettingsError: it is not local, or ``control/locals`` cannot be read.
+    """
+    return None if options.domain is None else Locals(site.locals).named(options.domain)
 
 
 def print_json(report: object) -> None:

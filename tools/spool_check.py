@@ -17,7 +17,7 @@ from spool.checking.repairing import Outcome, Told
 from spool.checking.undoing import Undone, UndoneChange, undo_repair
 from spool.checking.view import Account
 from spool.control_files import Domains
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from spool.roster import Roster
 from spool.site import Site
 from tools.command import EXIT_OK, run, site_of
@@ -27,6 +27,7 @@ from tools.operation import (
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     shown_progress,
 )
 from tools.site_settings import SiteSettings, read_site_settings
@@ -77,8 +78,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _users(options: argparse.Namespace, site: Site, settings: SiteSettings) -> tuple[UserName, ...] | None:
     """The users that are asked for, None for all."""
-    if options.domain is not None:
-        domains, domain = Domains(site.domains), DomainName(options.domain.lower())
+    if (domain := chosen_domain(options, site)) is not None:
+        domains = Domains(site.domains)
         named = {UserName(name) for name in options.user or ()}
         users = (user for user, _ in Roster(site, settings.spool).users())
         return tuple(user for user in users if domains.belongs(user, domain) and (not named or user in named))

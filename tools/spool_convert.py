@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from spool.converting.converter import convert_mailboxes
 from spool.converting.options import GRACE_SECONDS, Action, Converted, ConvertOptions, Outcome, UserConverted
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from tools.command import EXIT_OK, run, site_of
 from tools.operation import (
     EXIT_BUSY,
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     print_json,
     shown_progress,
 )
@@ -70,7 +71,7 @@ def _convert(options: argparse.Namespace) -> int:
     wanted = ConvertOptions(
         action=options.action,
         users=tuple(map(UserName, options.users)) or None,
-        domain=DomainName(options.domain) if options.domain else None,
+        domain=chosen_domain(options, site),
         grace_seconds=options.grace_seconds,
         dry_run=options.dry_run,
     )

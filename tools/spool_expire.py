@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from spool.expiry import Expired, ExpiryRules, Outcome, expire_mail
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from spool.settings import SpoolSettings
 from spool.site_mailboxes import SiteMailboxes
 from tools.command import EXIT_OK, run, site_of
@@ -17,6 +17,7 @@ from tools.operation import (
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     print_json,
     shown_progress,
 )
@@ -51,7 +52,7 @@ def _expire(options: argparse.Namespace) -> int:
             SiteMailboxes(site, settings.spool, settings.service.uid_min),
             rules,
             tuple(map(UserName, options.user)),
-            domain=DomainName(options.domain.lower()) if options.domain else None,
+            domain=chosen_domain(options, site),
             now=time.time(),
             dry_run=options.dry_run,
             progress=progress,

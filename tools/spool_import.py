@@ -11,13 +11,14 @@ from spool.foreign_ids.sources import SOURCES, SourceOptions, source_named
 from spool.importing.importer import import_spool
 from spool.importing.old_spool import old_layout_named
 from spool.importing.options import Emptied, Imported, ImportOptions, Outcome
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from tools.command import EXIT_OK, run, site_of
 from tools.operation import (
     EXIT_BUSY,
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     print_json,
     shown_progress,
 )
@@ -67,7 +68,7 @@ def _import(options: argparse.Namespace) -> int:
         old_spool=options.old_spool.absolute(),
         layout=old_layout_named(options.old_layout),
         users=tuple(map(UserName, options.user)) if options.user else None,
-        domain=DomainName(options.domain) if options.domain else None,
+        domain=chosen_domain(options, site),
         drops=options.drops.absolute() if options.drops else None,
         emptied=options.emptied,
         ids=source_named(options.ids, SourceOptions(options.ids_format, options.ids_file)) if options.ids else None,

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from spool.assign_directory import AssignDirectory
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from spool.quota.report import UserQuota, report_quotas
 from spool.quota.table import change_limit
 from spool.site_mailboxes import SiteMailboxes
 from tools.command import EXIT_OK, add_site_option, run, site_of
-from tools.operation import EXIT_BUSY, EXIT_NEEDS_PERSON, EXIT_STATUSES, print_json, shown_progress
+from tools.operation import EXIT_BUSY, EXIT_NEEDS_PERSON, EXIT_STATUSES, chosen_domain, print_json, shown_progress
 from tools.site_settings import read_site_settings
 
 
@@ -58,7 +58,7 @@ def _show(options: argparse.Namespace) -> int:
         report = report_quotas(
             mailboxes,
             tuple(map(UserName, options.user)),
-            domain=DomainName(options.domain.lower()) if options.domain else None,
+            domain=chosen_domain(options, site),
             recalculate=options.recalculate,
             progress=progress,
         )

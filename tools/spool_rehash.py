@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from spool.layouts import LAYOUTS
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from spool.progress import NoProgress
 from spool.rehash.directories import HashDirectories
 from spool.rehash.evenness import Evenness
@@ -25,6 +25,7 @@ from tools.operation import (
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     print_json,
     shown_progress,
 )
@@ -67,8 +68,7 @@ def _users(options: argparse.Namespace) -> frozenset[UserName]:
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:
-    domain = None if options.domain is None else DomainName(options.domain.lower())
-    return Wanted(options.to, _users(options), domain)
+    return Wanted(options.to, _users(options), chosen_domain(options, site_of(options)))
 
 
 def _means(settings: SiteSettings) -> Means:

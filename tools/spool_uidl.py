@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spool.foreign_ids.sources import SOURCES, IdSource, LiveOptions, SourceOptions, live_source, source_named
 from spool.foreign_ids.users import Outcome, Report, UserReport, import_ids, list_ids
-from spool.names import DomainName, UserName
+from spool.names import UserName
 from spool.site_mailboxes import SiteMailboxes
 from tools.command import EXIT_OK, add_site_option, run, site_of
 from tools.operation import (
@@ -20,6 +20,7 @@ from tools.operation import (
     EXIT_NEEDS_PERSON,
     EXIT_STATUSES,
     add_operation_options,
+    chosen_domain,
     print_json,
     shown_progress,
 )
@@ -91,7 +92,7 @@ def _import(options: argparse.Namespace) -> int:
             mailboxes,
             source,
             users=[UserName(name) for name in options.user],
-            domain=None if options.domain is None else DomainName(options.domain.lower()),
+            domain=chosen_domain(options, mailboxes.site),
             dry_run=options.dry_run,
             again=options.again,
             progress=progress,

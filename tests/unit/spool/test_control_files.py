@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spool.control_files import Domains, ListFile, Locals, entries, with_memberships
-from spool.errors import SettingsError
+from spool.errors import MalformedNameError, SettingsError
 from spool.names import DomainName, UserName
 
 ANN, BOB = UserName("ann"), UserName("bob")
@@ -30,6 +30,18 @@ def test_local_domains_are_known_in_any_case(tmp_path: Path) -> None:
     assert local.contains(ORG)
     assert not local.contains(NET)
     assert local.all() == {ORG}
+
+
+def test_a_local_domain_is_found_by_its_name_in_any_case(tmp_path: Path) -> None:
+    assert Locals(write(tmp_path / "locals", "example.org\n")).named("Example.ORG") == ORG
+
+
+def test_a_name_that_is_no_local_domain_is_an_error_that_says_so(tmp_path: Path) -> None:
+    local = Locals(write(tmp_path / "locals", "example.org\n"))
+    with pytest.raises(SettingsError, match=r"^example.net: is not in .*/locals$"):
+        local.named("example.net")
+    with pytest.raises(MalformedNameError):
+        local.named("")
 
 
 def test_an_empty_file_of_local_domains_has_none(tmp_path: Path) -> None:

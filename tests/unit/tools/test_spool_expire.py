@@ -81,3 +81,9 @@ def test_busy_mailboxes_want_another_run_and_failed_ones_a_person(
     made.location("bob").home.rename(made.site.directory / "away")
     assert spool_expire.main(["--older-than", "10"]) == 4
     session.close()
+
+
+@pytest.mark.parametrize("domain", ["exmaple.org", ""])
+def test_a_domain_that_is_not_ours_is_no_way_to_say_all_users(made: MadeSite, domain: str) -> None:
+    assert spool_expire.main(["--older-than", "10", "--domain", domain]) == 1
+    assert left(made, "ann") == 2
