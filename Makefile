@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
-demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995
+demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995, LMTP on 11024
 	$(BIN)/python -m demo
 
 test: setup ## the tests that need no privilege and no other program

@@ -1,4 +1,4 @@
-"""python -m demo: build a sample site, once, and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995.
+"""python -m demo: build a sample site, once, and serve it: POP3 on 127.0.0.1:11110, POP3S on 11995, LMTP on 11024.
 
 It runs until it is interrupted. Mail that a client deletes is gone until --fresh.
 """
@@ -40,12 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _directory(options.directory) as directory:
-            return _run(SampleSite(directory, options.pop3_port, options.pop3s_port), fresh=options.fresh)
+            return _run(_sample(directory, options), fresh=options.fresh)
     except (SpoolError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_FAILED
+
+
+def _sample(directory: Path, options: argparse.Namespace) -> SampleSite:
+    return SampleSite(directory, options.pop3_port, options.pop3s_port, options.lmtp_port)
 
 
 def _load_modules() -> None:
@@ -61,11 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fresh", action="store_true", help="build the site anew, with all its mail")
     parser.add_argument("--pop3-port", metavar="N", type=int, default=11110)
     parser.add_argument("--pop3s-port", metavar="N", type=int, default=11995)
+    parser.add_argument("--lmtp-port", metavar="N", type=int, default=11024)
     return parser
 
 
 def _run(sample: SampleSite, *, fresh: bool) -> int:
-    for port in (sample.pop3_port, sample.pop3s_port):
+    for port in (sample.pop3_port, sample.pop3s_port, sample.lmtp_port):
         _require_free(port)
     if fresh or not sample.is_whole():
         _build(sample)
@@ -85,7 +90,7 @@ def _require_free(port: int) -> None:
         listen(InternetAddress("127.0.0.1", port)).close()
     except SettingsError as error:
         raise SettingsError(
-            f"{error}; is another demo running? --pop3-port and --pop3s-port choose other ports"
+            f"{error}; is another demo running? --pop3-port, --pop3s-port and --lmtp-port choose other ports"
         ) from error
 
 

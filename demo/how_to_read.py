@@ -1,4 +1,4 @@
-"""What the demo prints: who has mail, and commands that read it, fit for copying."""
+"""What the demo prints: who has mail, and commands that read it and send more, fit for copying."""
 
 from __future__ import annotations
 
@@ -28,11 +28,17 @@ fetchmail: print all mail and leave it there; "protocol apop" for users with an 
     ssl sslcertck sslcertfile "{certificate}" fetchall keep mda "cat"' | fetchmail --silent -f -
   echo 'poll localhost service {pop3} protocol apop user "{apop_user}" password "{password}" \\
     sslproto "" fetchall keep mda "cat"' | fetchmail --silent -f -
+
+LMTP: deliver one more message, with Python or with swaks
+
+  python3 -c 'from smtplib import LMTP; LMTP("127.0.0.1", {lmtp})\
+.sendmail("", "{user}", b"Subject: hello\\r\\n\\r\\nhello\\r\\n")'
+  swaks --protocol LMTP --server 127.0.0.1 --port {lmtp} --from me@example.org --to {user}
 """
 
 
 def how_to_read(sample: SampleSite) -> str:
-    """Say who has mail in a sample site, and how to read it."""
+    """Say who has mail in a sample site, how to read it, and how to send more."""
     certificate = sample.site.directory / "tls" / "certificate.pem"
     lines = [f'Sample site: {_short(sample.site.directory)}; every password is "{PASSWORD}".', ""]
     for user in sample.users:
@@ -44,6 +50,7 @@ def how_to_read(sample: SampleSite) -> str:
         password=PASSWORD,
         pop3=sample.pop3_port,
         pop3s=sample.pop3s_port,
+        lmtp=sample.lmtp_port,
         certificate=_short(certificate),
     )
     return "\n".join([*lines, "", commands])

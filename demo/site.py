@@ -56,6 +56,7 @@ class SampleSite:
     directory: Path
     pop3_port: int
     pop3s_port: int
+    lmtp_port: int
     users: Sequence[SampleUser] = USERS
 
     @property
@@ -106,7 +107,7 @@ class SampleSite:
             "form": _FORM,
             "site": str(self.site.directory),
             "uid": os.geteuid(),
-            "ports": [self.pop3_port, self.pop3s_port],
+            "ports": [self.pop3_port, self.pop3s_port, self.lmtp_port],
             "users": [asdict(user) | {"kind": user.kind.value} for user in self.users],
         }
         return json.dumps(what, indent=1).encode() + b"\n"
@@ -116,7 +117,11 @@ class SampleSite:
         settings = make_site(
             NewSite(
                 directory=self.site.directory,
-                listeners=(f"pop3=127.0.0.1:{self.pop3_port}", f"pop3s=127.0.0.1:{self.pop3s_port}"),
+                listeners=(
+                    f"pop3=127.0.0.1:{self.pop3_port}",
+                    f"pop3s=127.0.0.1:{self.pop3s_port}",
+                    f"lmtp=127.0.0.1:{self.lmtp_port}",
+                ),
                 overrides=_SETTINGS,
             )
         )

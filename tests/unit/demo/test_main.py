@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import poplib
 import signal
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -29,9 +30,13 @@ class Demo:
     directory: Path
     pop3_port: int
     pop3s_port: int
+    lmtp_port: int
 
     def command(self, *options: str) -> list[str]:
-        ports = ("--pop3-port", str(self.pop3_port), "--pop3s-port", str(self.pop3s_port))
+        ports = (
+            *("--pop3-port", str(self.pop3_port), "--pop3s-port", str(self.pop3s_port)),
+            *("--lmtp-port", str(self.lmtp_port)),
+        )
         python = (sys.executable, "-m", "demo", "--directory", str(self.directory), *ports, *options)
         return list(as_ordinary_user(*python))
 
@@ -60,12 +65,14 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return Demo(tmp_path_factory.mktemp("demo"), *free_ports(2))
+    return Demo(tmp_path_factory.mktemp("demo"), *free_ports(3))
 
 
 def test_every_user_can_be_read_and_a_whole_site_is_used_again(demo: Demo) -> None:
     with demo.running() as lines:
-        assert lines[-1] == f"ready pop3=127.0.0.1:{demo.pop3_port} pop3s=127.0.0.1:{demo.pop3s_port}\n"
+        addresses = ("pop3", demo.pop3_port), ("pop3s", demo.pop3s_port), ("lmtp", demo.lmtp_port)
+        ready = " ".join(f"{protocol}=127.0.0.1:{port}" for protocol, port in addresses)
+        assert lines[-1] == f"ready {ready}\n"
         context = ssl.create_default_context(cafile=str(demo.certificate))
         for user in USERS:
             client = poplib.POP3_SSL("localhost", demo.pop3s_port, context=context, timeout=30)
@@ -80,6 +87,12 @@ def test_every_user_can_be_read_and_a_whole_site_is_used_again(demo: Demo) -> No
         plain = poplib.POP3("127.0.0.1", demo.pop3_port, timeout=30)
         plain.apop("clerk", PASSWORD)
         assert plain.stat()[0] == 2
+        plain.quit()
+        with smtplib.LMTP("127.0.0.1", demo.lmtp_port) as sending:
+            sending.sendmail("s@example.org", "clerk", b"Subject: by LMTP\r\n\r\nhello\r\n")
+        plain = poplib.POP3("127.0.0.1", demo.pop3_port, timeout=30)
+        plain.apop("clerk", PASSWORD)
+        assert plain.retr(3)[1][-3:] == [b"Subject: by LMTP", b"", b"hello"]
         plain.quit()
 
 

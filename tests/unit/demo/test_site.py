@@ -30,7 +30,7 @@ class InterruptionError(Exception):
 
 @pytest.fixture
 def sample(tmp_path: Path) -> SampleSite:
-    return SampleSite(tmp_path / "demo", 11110, 11995, FEW)
+    return SampleSite(tmp_path / "demo", 11110, 11995, 11024, FEW)
 
 
 def nothing() -> None:
