@@ -39,7 +39,7 @@ _COMMENTS: Final = {
     "then stored in control/assign.",
     "spool.maildrop": "The first of these that exists in a user's home is the mailbox; a trailing slash means Maildir.",
     "service": "Who the workers run as; uid 0 is refused.",
-    "listener": "POP3 with STLS, or POP3S (implicit TLS).",
+    "listener": "POP3 with STLS, POP3S (implicit TLS), or LMTP, where whoever can connect can deliver to everybody.",
     "auth": "Who may log in; `mailspool config show` prints every key with its default.",
 }
 _CONTROL_FILES: Final[Mapping[str, str]] = {
@@ -128,7 +128,7 @@ def _listener(text: str) -> Mapping[str, str]:
     protocol, equals, address = text.partition("=")
     if not equals:
         raise SettingsError(f"--listen: expected PROTOCOL=ADDRESS:PORT, found {text!r}")
-    # One certificate for all: POP3 listeners use it for STLS.
+    # One certificate for all: POP3 listeners use it for STLS, LMTP listeners for STARTTLS.
     return {
         "protocol": protocol,
         "address": address,

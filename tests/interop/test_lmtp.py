@@ -131,10 +131,9 @@ def test_smtp_source_delivers_over_many_connections_at_once(site: LiveSite, way:
     to = f"unix:{site.unix_sockets['lmtp']}" if way == "unix" else f"inet:127.0.0.1:{site.port('lmtp')}"
     amount = ("-m", "40", "-s", "8", "-r", "3", "-l", "5000")
     run_client("smtp-source", "-L", *amount, "-f", "s@example.org", "-t", f"{kind}@{DOMAIN}", to)
-    for number in ("", "2", "3"):
-        found = taken(site, f"{number}{kind}")
-        assert len(found) == 40
-        assert {len(message) for message in found} == {len(found[0])}
+    first, *others = [taken(site, f"{number}{kind}") for number in ("", "2", "3")]
+    assert len(first) == 40
+    assert all(found == first for found in others)
 
 
 # -- Postfix ----------------------------------------------------------------------------------------------------------
