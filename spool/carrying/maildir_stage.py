@@ -16,8 +16,8 @@ from spool.carrying.maildir_files import MaildirFiles, base_of, part_of
 from spool.carrying.message import CarriedMessage
 from spool.carrying.stage import Staged
 from spool.mailbox import MailboxLocation
-from spool.quota.ledger import Ledger
 from spool.maildir.directories import MessageDirectories, Part, open_directory
+from spool.quota.ledger import Ledger
 from spool.unique_ids import UniqueIdFile, key_of_name
 
 STAGE_NAME: Final = "mailspool-arriving"

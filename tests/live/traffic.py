@@ -77,7 +77,7 @@ def traffic(site: SmallSite, name: str) -> Iterator[Traffic]:
                 action()
             except SpoolError as error:
                 going_on.trouble.append(repr(error))
-            ended.wait(0.002)
+            ended.wait(0.02)  # so that there is a moment without a session
 
     threads = [
         threading.Thread(target=again_and_again, args=(action,)) for action in (going_on.deliver, going_on.session)
