@@ -53,7 +53,7 @@ def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: 
         for template in settings.templates:
             location = _location(template, user, uid, gid, place, settings)
             base = descriptor if template.in_home else None
-            mode = _mode(location.path.relative_to(place) if template.in_home else location.path, base)
+            mode = _mode(location.path, base, len(place.parts))
             if mode is not None:
                 _check_kind(location, mode)
                 return replace(location, found=True)
@@ -211,15 +211,16 @@ def _open_home(home: Path, root: Path | None) -> tuple[int, Path]:
     return os.open(home, _LOOK), home
 
 
-def _mode(path: Path, base: int | None) -> int | None:
-    """Look at a path below an open directory, or at an absolute one; None if it is missing."""
+def _mode(path: Path, base: int | None, base_parts: int) -> int | None:
+    """Look at a path, through an open directory that is its first ``base_parts`` parts; None if it is missing."""
     with contextlib.ExitStack() as stack, durable.storage_errors(path):
         try:
-            if base is not None:
-                for part in path.parts[:-1]:
-                    base = _entered(stack, part, base)
-                path = Path(path.name)
-            return os.stat(path, dir_fd=base, follow_symlinks=False).st_mode
+            if base is None:
+                return path.lstat().st_mode
+            *directories, name = path.parts[base_parts:]
+            for part in directories:
+                base = _entered(stack, part, base)
+            return os.stat(name, dir_fd=base, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return None
 
