@@ -11,7 +11,7 @@ from tests.unit.docs.pages import CHECKOUT, name_of
 
 PAGES = [
     CHECKOUT / "docs/tutorial/first-site.md",
-    *(CHECKOUT / "docs/how-to" / page for page in ("convert.md", "from-qmail.md", "move-from-qpopper.md")),
+    *(CHECKOUT / "docs/how-to" / page for page in ("convert.md", "from-qmail.md", "move-from-qpopper.md", "rehash.md")),
 ]
 
 
