@@ -67,8 +67,8 @@ class IncomingMessage:
         return self._input.finish()
 
     def close(self) -> None:
-        """Forget it."""
-        self._input.close()
+        """Forget it, unless it was finished: as soon as no thread writes into its file any more."""
+        self._last.addCallback(lambda _: self._input.close())
 
     def _write(self, pieces: list[bytes]) -> None:
         if self.broken is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from typing import Final, cast
+from typing import Final, assert_never, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -45,7 +46,7 @@ class Phase(enum.Enum):
 
 
 @implementer(IHandshakeListener, IPushProducer)
-class LmtpProtocol(Protocol):
+class LmtpProtocol(TwistedProtocol):
     """Speaks LMTP on one connection.
 
     A client that vanishes after it has sent a message may get it delivered all the same: it was promised nothing, and
@@ -145,6 +146,8 @@ class LmtpProtocol(Protocol):
                 self._stream.startTLS(self._service.tls)
             case Close():
                 self._close()
+            case _:
+                assert_never(step)
 
     def _checked(self, refusal: Reply | None) -> None:
         if self._phase is Phase.OPEN:
@@ -169,7 +172,11 @@ class LmtpProtocol(Protocol):
         if self._phase is Phase.OPEN and not self._clogged:
             self._carry_out(self._session.timed_out())
         else:
-            self._stream.abortConnection()
+            self._abort()
+
+    def _abort(self) -> None:
+        self._phase = Phase.CLOSING
+        self._stream.abortConnection()
 
     # -- the message --------------------------------------------------------------------------------------------------
 
@@ -180,7 +187,7 @@ class LmtpProtocol(Protocol):
 
     def _forget_message(self) -> None:
         message, self._incoming = self._incoming, None
-        if message is not None and not self._storing:
+        if message is not None:
             message.close()
 
     def _govern_reading(self) -> None:
@@ -194,17 +201,15 @@ class LmtpProtocol(Protocol):
         else:
             self._stream.resumeProducing()
 
-    def _store(self, message: IncomingMessage) -> Deferred[None]:
-        """Store what came of a message; fires even if that failed, which ``message.broken`` says."""
+    def _store(self, message: IncomingMessage) -> None:
+        """Store what came of a message so far, and leave the rest with the client meanwhile."""
         self._storing = True
 
         def stored(_: object) -> None:
             self._storing = False
-            if self._phase is Phase.LOST or self._incoming is not message:
-                message.close()
             self._govern_reading()
 
-        return message.store().addBoth(stored)
+        message.store().addCallback(stored)
 
     def _deliver(self, envelope: Envelope) -> None:
         self._set_timer(self._service.settings.reply_seconds + CLOSE_SECONDS)
@@ -233,4 +238,4 @@ class LmtpProtocol(Protocol):
     def _broken(self, failure: Failure) -> None:
         """Drop the connection: where even the answer went wrong, none can be trusted."""
         self._service.log.failure("connection broken off: peer={peer}", failure, peer=self._peer)
-        self._stream.abortConnection()
+        self._abort()

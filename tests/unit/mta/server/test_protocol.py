@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
+from twisted.internet.address import IPv4Address
 
 from delivery.messages import IN_MEMORY_OCTETS, MessageInput
 from mta.server.incoming import HELD_OCTETS_MAX
-from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX
+from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX, LmtpProtocol
 from mta.server.recipients import CHECK_SECONDS
 from mta.server.settings import LmtpSettings
+from serving.certificates import TlsMaterial, make_self_signed
+from serving.tls import ServerTls
 from tests.unit.mta.server.world import Connection
 
 BODY = (b"Subject: x", b"", b"body", b".")
 
 
 def open_files() -> int:
+    gc.collect()  # what other tests left in reference cycles
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
@@ -138,6 +143,41 @@ def test_a_connection_that_is_lost_while_its_message_is_stored_leaves_no_file() 
     assert open_files() == before
 
 
+def test_a_client_that_goes_away_while_the_end_of_its_message_is_stored_has_it_delivered() -> None:
+    before = open_files()
+    client = Connection()
+    client.begin("a@y")
+    client.ask(b"DATA")
+    client.hold_threads = True
+    sent = 0
+    while not client.threads:
+        client.protocol.dataReceived(b"x" * 65536)
+        sent += 65536
+    client.threads.pop()()
+    client.protocol.dataReceived(b"end\r\n.\r\n")
+    client.lose()
+    client.threads.pop()()
+    assert [octets for _, _, octets in client.deliveries.delivered] == [b"x" * sent + b"end\n"]
+    assert open_files() == before
+
+
+def test_after_trouble_with_storing_it_nothing_more_of_a_message_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def full(_: MessageInput, octets: bytes) -> None:
+        tried.append(octets)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MessageInput, "write", full)
+    client = Connection()
+    client.begin("a@y")
+    client.ask(b"DATA")
+    for _ in range(2 * HELD_OCTETS_MAX // 65536 + 2):
+        client.protocol.dataReceived(b"x" * 65536)
+    assert client.ask(b"", b".") == ["451 4.3.0"]
+    assert len(tried) == 1
+
+
 def test_a_message_that_cannot_be_stored_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -148,6 +188,48 @@ def test_a_message_that_cannot_be_stored_is_refused_for_now(monkeypatch: pytest.
     assert client.ask(b"DATA", *BODY) == ["354", "451 4.3.0", "451 4.3.0"]
     assert client.deliveries.delivered == []
     assert client.ask(b"NOOP") == ["250 2.0.0"]
+
+
+def test_starttls_begins_anew_without_what_was_sent_before_it() -> None:
+    context = ServerTls(TlsMaterial(*make_self_signed("localhost")))
+    client = Connection(tls=context)
+    assert client.ask(b"LHLO c", b"STARTTLS", b"NOOP") == ["250", "220 2.0.0"]
+    assert client.transport.contexts == [context]
+    assert client.ask(b"NOOP") == []
+    protocol = client.protocol
+    assert isinstance(protocol, LmtpProtocol)
+    protocol.handshakeCompleted()
+    assert client.ask(b"MAIL FROM:<s@x>", b"LHLO c") == ["503 5.5.1", "250"]
+    assert b"STARTTLS" not in client.sent()
+
+
+def test_after_quit_nothing_is_taken() -> None:
+    client = Connection()
+    assert client.ask(b"QUIT") == ["221 2.0.0"]
+    assert client.ask(b"NOOP") == []
+
+
+def test_a_client_that_goes_away_in_the_middle_of_its_answers_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Connection()
+
+    def vanish(_: bytes) -> None:
+        monkeypatch.undo()
+        client.lose()
+
+    monkeypatch.setattr(client.transport, "write", vanish)
+    assert client.ask(b"LHLO c", b"NOOP") == []
+    assert client.service.totals.lmtp_connections_open == 0
+
+
+def test_a_connection_that_cannot_be_answered_rightly_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    client = Connection()
+    client.begin("a@y")
+    monkeypatch.setattr(client.deliveries, "deliver", broken)
+    assert client.ask(b"DATA", *BODY) == ["354"]
+    assert client.transport.disconnected
 
 
 def test_an_idle_client_is_sent_away() -> None:
@@ -161,6 +243,8 @@ def test_an_idle_client_is_sent_away() -> None:
     assert client.transport.disconnecting
     client.clock.advance(CLOSE_SECONDS)
     assert client.transport.disconnected
+    client.lose()
+    assert client.service.totals.lmtp_connections_open == 0
 
 
 def test_a_client_that_does_not_read_is_not_read_from() -> None:
@@ -193,6 +277,17 @@ def test_draining_ends_connections_between_messages() -> None:
     busy.begin("a@y")
     busy.factory.drain()
     assert busy.ask(b"DATA", *BODY) == ["354", "250 2.1.5"]
+
+
+def test_the_address_of_a_client_is_logged_and_counted() -> None:
+    client = Connection(connections=1)
+    events: list[dict[str, object]] = []
+    client.service.log.observer = events.append  # type: ignore[assignment]
+    assert not isinstance(client.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 5)), LmtpProtocol)
+    client.lose()
+    peer = client.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 5))
+    assert isinstance(peer, LmtpProtocol)
+    assert [event["peer"] for event in events] == ["192.0.2.7"]
 
 
 def test_connections_are_bounded() -> None:

@@ -16,6 +16,7 @@ from mta.server.protocol import LmtpProtocol
 from mta.server.service import LmtpService
 from mta.server.settings import LmtpSettings
 from serving.limits import ConnectionLimits
+from serving.tls import ServerTls
 from spool.errors import NoSuchUserError, QuotaExceededError
 from tests.unit.mta.smtp.talk import codes
 
@@ -51,10 +52,23 @@ class MemoryDeliveries:
         return succeed(None)
 
 
+class TlsTransport(StringTransport):
+    """A transport that is asked to begin TLS, and goes on in the clear."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.contexts: list[object] = []
+
+    def startTLS(self, context: object) -> None:  # noqa: N802 - the name in Twisted
+        self.contexts.append(context)
+
+
 class Connection:
     """A client's side of one connection to an LMTP factory."""
 
-    def __init__(self, settings: LmtpSettings | None = None, *, connections: int = 10) -> None:
+    def __init__(
+        self, settings: LmtpSettings | None = None, *, connections: int = 10, tls: ServerTls | None = None
+    ) -> None:
         self.clock = Clock()
         self.deliveries = MemoryDeliveries()
         self.threads: list[Callable[[], None]] = []
@@ -63,13 +77,13 @@ class Connection:
             settings=settings or LmtpSettings(),
             deliveries=self.deliveries,
             in_thread=self._in_thread,
-            tls=None,
+            tls=tls,
             clock=self.clock,
             log=Logger("lmtp"),
         )
         limits = ConnectionLimits(connections=connections, per_address=connections)
         self.factory = LmtpFactory(self.service, admission=limits, host_name="mail.example.org")
-        self.transport = StringTransport()  # type: ignore[no-untyped-call]
+        self.transport = TlsTransport()
         self.protocol = self.factory.buildProtocol(None)
         self.protocol.makeConnection(self.transport)  # type: ignore[no-untyped-call]
 
