@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from delivery.destinations import MaildirFile, MboxFile, OwnMaildrop
 from delivery.environment import Recipient
@@ -73,6 +73,8 @@ class Places:
                 kind = MailboxKind.MAILDIR
             case MboxFile(path):
                 kind = MailboxKind.MBOX
+            case _:
+                assert_never(place)
         with contextlib.suppress(MailboxUnavailableError):
             own = self._own()
             if own.kind is kind and _normal(self._recipient.home / path) == _normal(own.path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from delivery.companions.statuses import CannotRunError, Exit, exit_of
 
@@ -27,6 +28,8 @@ def except_(program: Sequence[str]) -> Exit:
             return Exit.GO_ON
         case _Answer.LATER:
             return Exit.TRY_LATER
+        case never:
+            assert_never(never)
 
 
 def bouncesaying(text: str, program: Sequence[str], say: Callable[[str], object]) -> Exit:
@@ -39,6 +42,8 @@ def bouncesaying(text: str, program: Sequence[str], say: Callable[[str], object]
             return Exit.GO_ON
         case _Answer.LATER:
             return Exit.TRY_LATER
+        case never:
+            assert_never(never)
 
 
 def condredirect(program: Sequence[str], redirect: Callable[[], object]) -> Exit:
@@ -51,6 +56,8 @@ def condredirect(program: Sequence[str], redirect: Callable[[], object]) -> Exit
             return Exit.GO_ON
         case _Answer.LATER:
             return Exit.TRY_LATER
+        case never:
+            assert_never(never)
 
 
 def _ask(program: Sequence[str]) -> _Answer:

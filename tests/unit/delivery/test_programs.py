@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from delivery import programs
 from delivery.messages import standard_input
 from delivery.programs import OUTPUT_OCTETS_MAX, Ended, ProgramLimits, run_program
 
@@ -88,6 +90,18 @@ def test_a_child_in_the_background_does_not_hold_up_the_delivery(directory: int,
 def test_memory_files_and_core_are_limited(directory: int) -> None:
     ended = run(directory, "ulimit -v; ulimit -n; ulimit -c; ulimit -t")
     assert ended.output.split() == [str((1 << 30) // 1024).encode(), b"64", b"0", b"20"]
+
+
+def test_no_limit_is_above_our_own(directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    hard = {resource.RLIMIT_NOFILE: 32, resource.RLIMIT_CPU: 600}
+    set_to: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, hard.get(kind, resource.RLIM_INFINITY)))
+    monkeypatch.setattr(resource, "setrlimit", set_to.__setitem__)
+    monkeypatch.setattr(os, "fchdir", lambda descriptor: None)
+    programs._limit(LIMITS, directory)
+    assert set_to[resource.RLIMIT_NOFILE] == (32, 32)
+    assert set_to[resource.RLIMIT_CPU] == (20, 20)
+    assert set_to[resource.RLIMIT_AS] == (1 << 30, 1 << 30)
 
 
 def test_what_cannot_be_started_is_an_error(directory: int) -> None:

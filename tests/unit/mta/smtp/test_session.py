@@ -120,6 +120,14 @@ def test_a_message_that_is_too_large_is_refused_for_each_and_not_kept(body: byte
     assert talk.ask("MAIL FROM:<s@x> SIZE=10001", "MAIL FROM:<s@x> SIZE=10000") == ["552 5.3.4", "250 2.1.0"]
 
 
+def test_what_comes_of_a_message_beyond_the_limit_is_not_kept() -> None:
+    talk = Talk()
+    talk.begin("a@y")
+    talk.say(b"DATA\r\n", b"x" * 9_000, b"y" * 9_000, b"z" * 9_000)
+    assert talk.content == b"x" * 9_000
+    assert codes(talk.say(b"\r\n.\r\n")) == ["552 5.3.4"]
+
+
 @pytest.mark.parametrize("refuse", [True, False])
 @pytest.mark.parametrize("how", ["DATA", "BDAT"])
 def test_line_ends_alone_are_kept_or_refused(refuse: bool, how: str) -> None:
