@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from spool.durable import storage_errors
 from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
 from spool.foreign_ids.old_mailbox import IdFinder, of_mbox
 from spool.homes import locate_mailbox, make_mailbox
-from spool.importing.old_files import count_messages, place_beside, place_of_mbox
+from spool.importing.old_files import count_messages, place_beside, place_of_mbox, trusted_owner
 from spool.importing.old_spool import OldMail, aside_of
 from spool.importing.options import Emptied, ImportOptions, Outcome, UserImported
 from spool.importing.retiring import leads_to, put_aside, remove_aside, undo_half
@@ -76,14 +77,17 @@ class UserImport:
         return UserImported(self._mail.user, self._mail.mbox, outcome, self._carried, detail)
 
     def _count(self) -> int:
-        location, unquote = self._location(), self._settings.mbox_unquote
-        aside = count_messages(self._mail.aside, unquote=unquote).total() if self._mail.aside else 0
-        if leads_to(self._mail.mbox, location.path):
+        aside = self._counted(self._mail.aside).total() if self._mail.aside else 0
+        if leads_to(self._mail.mbox, self._location().path):
             return aside
-        found = count_messages(self._mail.mbox, unquote=unquote)
+        found = self._counted(self._mail.mbox)
         if self._mail.drop is not None:
-            found |= count_messages(self._mail.drop, unquote=unquote)
+            found |= self._counted(self._mail.drop)
         return aside + found.total()
+
+    def _counted(self, path: Path) -> Counter[str]:
+        trusted_owner(path, self._mail.user, self._record)
+        return count_messages(path, unquote=self._settings.mbox_unquote)
 
     def _import(self) -> None:
         location = self._location()

@@ -96,6 +96,15 @@ def test_a_dry_run_counts_and_changes_nothing(old: Old) -> None:
     assert old.octets() == []
 
 
+@pytest.mark.parametrize("place", ["mbox", "drop", "aside"])
+def test_a_dry_run_refuses_what_the_run_refuses(old: Old, place: str) -> None:
+    path: Path = getattr(old, place)
+    os.mkfifo(path)
+    told = old.ann(dry_run=True)
+    assert (told.outcome, told.detail) == (Outcome.TROUBLE, f"{path}: not a regular file")
+    assert old.ann().detail == told.detail
+
+
 def test_one_trouble_does_not_keep_the_others_from_their_mail(old: Old) -> None:
     old.site.add("bob", MailboxKind.MBOX)
     old.mbox.write_bytes(b"no mbox\n")
