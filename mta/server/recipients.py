@@ -96,11 +96,16 @@ class Recipients:
                 return TRY_LATER
 
     def _tell(self, address: str, outcome: str) -> None:
-        # What a client chose is escaped, so that it can neither begin a line nor look like a field.
-        shown = address[:80].encode("unicode_escape", "backslashreplace").decode("ascii").replace(" ", "\\x20")
+        # A recipient ends at a space; the outcome is the last field, and errors name what a client chose, too.
+        shown = _escaped(address[:80]).replace(" ", "\\x20")
         self._service.log.info(
             "lmtp: peer={peer} recipient={recipient} outcome={outcome}",
             peer=self._peer,
             recipient=shown or "-",
-            outcome=outcome,
+            outcome=_escaped(outcome).replace("=", "\\x3d"),
         )
+
+
+def _escaped(text: str) -> str:
+    """Escape what could begin a line of the log."""
+    return text.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -15,6 +15,7 @@ from mta.server.recipients import CHECK_SECONDS
 from mta.server.settings import LmtpSettings
 from serving.certificates import TlsMaterial, make_self_signed
 from serving.tls import ServerTls
+from spool.errors import NoSuchUserError
 from tests.unit.mta.server.world import Connection
 
 BODY = (b"Subject: x", b"", b"body", b".")
@@ -288,6 +289,18 @@ def test_the_address_of_a_client_is_logged_and_counted() -> None:
     peer = client.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 5))
     assert isinstance(peer, LmtpProtocol)
     assert [event["peer"] for event in events] == ["192.0.2.7"]
+
+
+def test_what_a_client_chose_looks_like_no_field_in_the_log() -> None:
+    client = Connection()
+    events: list[dict[str, object]] = []
+    client.service.log.observer = events.append  # type: ignore[assignment]
+    client.deliveries.failing = {"a outcome=b@y": NoSuchUserError("no assignment of 'a outcome=b\xf6'")}
+    client.begin('"a outcome=b"@y')
+    client.ask(b"DATA", *BODY)
+    (event,) = events
+    assert event["recipient"] == "a\\x20outcome=b@y"
+    assert event["outcome"] == "5.1.1 no assignment of 'a outcome\\x3db\\xf6'"
 
 
 def test_connections_are_bounded() -> None:
