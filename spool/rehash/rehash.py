@@ -140,6 +140,7 @@ def run(
             journal.change_layout(settings.layout)
             set_layout(site.settings_file, wanted.to)
             work.report.layout = wanted.to
+        work.forget_trouble_of(plan.moves)
         work.move_all(journal, plan.moves)
         return work.report
 
@@ -172,6 +173,7 @@ def undo(
             work.report.layout = journal.layout_before
             journal.change_layout(None)
         moved = [move for user, (move, _) in journal.moved.items() if users is None or user in users]
+        work.forget_trouble_of(moved)
         work.remove_links(journal)
         work.remove_kept(journal, {move.user for move in moved})
         work.move_all(journal, [move.back for move in moved])
@@ -311,6 +313,11 @@ class _Work:
             if link not in (move.old, move.new) and link.is_symlink() and link.readlink() == move.old:
                 durable.replace_symlink(link, str(move.new))
                 self.directories.touched(str(link.parent))
+
+    def forget_trouble_of(self, moves: Iterable[Move]) -> None:
+        """Of those who are moved now, tell no trouble that a batch finished before had with them."""
+        users = {move.user for move in moves}
+        self.report.failed = [trouble for trouble in self.report.failed if trouble.user not in users]
 
     # -- tidying up ---------------------------------------------------------------------------------------------------
 

@@ -262,6 +262,23 @@ def test_a_broken_batch_is_carried_out_by_the_next_run(site: RehashSite, monkeyp
     assert site.run("first-two").moved == 2
 
 
+def test_trouble_that_is_met_again_after_a_broken_batch_is_told_once(
+    site: RehashSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_arguments: object) -> None:
+        raise BrokenOffError
+
+    (site.root / "r" / "zoe" / "Maildir").rename(site.root / "r" / "zoe" / "elsewhere")
+    (site.root / "r" / "zoe" / "Mailbox").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(Roster, "move_homes", breaks)
+        with pytest.raises(BrokenOffError):
+            site.run("first-two")
+    report = site.run("first-two")
+    assert report.moved == 1
+    assert [trouble.user for trouble in report.failed] == [UserName("zoe")]
+
+
 def test_all_goes_back(site: RehashSite) -> None:
     before = {name: record.home for name, record in site.records().items()}
     messages = site.all_messages()
