@@ -83,7 +83,7 @@ def test_an_empty_directory_is_filled(tmp_path: Path, run: Run) -> None:
     ("options", "problem"),
     [
         (("--listen", "pop3"), "--listen: expected PROTOCOL=ADDRESS:PORT, found 'pop3'"),
-        (("--listen", "imap=127.0.0.1:143"), "listener[1].protocol: expected one of pop3, pop3s, found 'imap'"),
+        (("--listen", "imap=127.0.0.1:143"), "listener[1].protocol: expected one of pop3, pop3s, lmtp, found 'imap'"),
         (("--listen", "pop3=localhost:110"), "expected an IPv4 address"),
         (("--listen", "pop3=127.0.0.1:110", "--listen", "pop3s=127.0.0.1:110"), "two listeners have 127.0.0.1:110"),
         (("--set", "pop3.last"), "expected SECTION.KEY=VALUE, found 'pop3.last'"),
