@@ -75,7 +75,7 @@ def test_a_pop3s_listener_begins_with_tls() -> None:
 @pytest.mark.parametrize(
     ("protocol", "address", "certificate", "key", "client_ca", "named"),
     [
-        ("imap", "127.0.0.1:110", None, None, None, "protocol: expected one of pop3, pop3s, found 'imap'"),
+        ("imap", "127.0.0.1:110", None, None, None, "protocol: expected one of pop3, pop3s, lmtp, found 'imap'"),
         ("pop3", "localhost:110", None, None, None, "address: expected an IPv4"),
         ("pop3", "127.0.0.1:110", PEM, None, None, "certificate: .* together"),
         ("pop3", "127.0.0.1:110", None, PEM, None, "certificate: .* together"),
