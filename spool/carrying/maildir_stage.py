@@ -18,6 +18,7 @@ from spool.carrying.stage import Staged
 from spool.mailbox import MailboxLocation
 from spool.maildir.directories import MessageDirectories, Part, open_directory
 from spool.quota.ledger import Ledger
+from spool.quota.maildir_size import MAILDIRSIZE
 from spool.unique_ids import UniqueIdFile, key_of_name
 
 STAGE_NAME: Final = "mailspool-arriving"
@@ -60,7 +61,7 @@ class MaildirStage:
                     durable.rename(name, name, source_dir_fd=stage, target_dir_fd=parts[part_of(name)])
             for directory in (*parts.values(), stage):
                 durable.sync_file(directory)
-            Ledger(self._location.path / "maildirsize").discard()  # what has come is counted by who wants to know
+            Ledger(self._location.path / MAILDIRSIZE).discard()  # what has come is counted by who wants to know
         self.clear()
 
     def clear(self) -> None:

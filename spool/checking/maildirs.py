@@ -15,12 +15,12 @@ from spool.checking.places import DIRECTORY, Place, names_in, open_file, status_
 from spool.checking.view import Home, Seen, View
 from spool.homes import MAILDIR_PARTS
 from spool.maildir.directories import TMP_SECONDS_MAX
+from spool.quota.maildir_size import MAILDIRSIZE
 from spool.wire import WireCounter
 
 _DISK_OCTETS: Final = re.compile(r".*,S=([0-9]{1,15})(?![^,])", re.DOTALL)
 _WIRE_OCTETS: Final = re.compile(r".*,W=([0-9]{1,15})(?![^,])", re.DOTALL)
 _PIECE_OCTETS: Final = 64 * 1024
-_MAILDIRSIZE: Final = "maildirsize"
 # Maildir++: the quota, "10000000S,1000C", either part or both; then a line "octets messages" for each change.
 _MAILDIRSIZE_FORM: Final = re.compile(rb"[0-9]+[SC](?:,[0-9]+[SC])*[ ]*\n(?: *-?[0-9]+ +-?[0-9]+ *\n)*")
 _MAILDIRSIZE_OCTETS_MAX: Final = 5120  # Maildir++: from this length on it is made anew
@@ -40,7 +40,7 @@ def check_maildir(home: Home, seen: Seen, view: View) -> Iterator[Finding]:
         bases: dict[str, Place] = {}
         for part in MAILDIR_PARTS:
             yield from _check_part(home, place.below(part), maildir, bases, view)
-        yield from _check_maildirsize(home, place.below(_MAILDIRSIZE), maildir)
+        yield from _check_maildirsize(home, place.below(MAILDIRSIZE), maildir)
     finally:
         os.close(maildir)
 

@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 
 from spool.maildir.directories import Part
 
+MAILDIRSIZE: Final = "maildirsize"
+"""The file of the figure, in the Maildir."""
+
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRASH: Final = ".Trash"
 _SIZE: Final = re.compile(r",S=([0-9]{1,15})(?![^,:])")

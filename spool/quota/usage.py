@@ -23,7 +23,7 @@ from spool.mbox.mailbox import MboxMailbox
 from spool.mbox.scan import scan, sound_end
 from spool.quota.ledger import Ledger, Tally
 from spool.quota.limits import Limit
-from spool.quota.maildir_size import count_maildir
+from spool.quota.maildir_size import MAILDIRSIZE, count_maildir
 from spool.state import make_state_directory, state_file
 
 STALE_SECONDS: Final = 15 * 60  # Maildir++: an older figure is not believed when it says that a mailbox is full
@@ -74,7 +74,7 @@ class MaildirUsage:
         self._path: Final = location.path
         self._definition: Final = limit.definition
         self._clock: Final = clock
-        self._ledger: Final = Ledger(location.path / "maildirsize")
+        self._ledger: Final = Ledger(location.path / MAILDIRSIZE)
 
     def look(self) -> Usage:
         """Return the sum of ``maildirsize``, or count if it is missing, too long, or for another limit."""

@@ -25,6 +25,7 @@ from spool.errors import MailboxUnavailableError
 from spool.homes import STATE_DIRECTORY, locate_mailbox
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.maildir.directories import TMP_SECONDS_MAX, MessageDirectories, Part
+from spool.quota.maildir_size import MAILDIRSIZE
 from spool.rehash.copier import Manifest, Manifests, kept_home
 from spool.rehash.moves import Move
 from spool.rehash.outside import LOCK_SECONDS_MAX
@@ -181,6 +182,8 @@ class LateMail:
             elif place is not None and (
                 # What is now of another name, or as long as before: sweeping leaves what was copied.
                 (path.parent.parent == place and _base(name) in bases)
+                # The figure of a quota, to which a late delivery adds, is kept anew where the mail is.
+                or path == place / MAILDIRSIZE
                 or (path == place and copied is not None and copied.octets == seen.octets)
             ):
                 continue

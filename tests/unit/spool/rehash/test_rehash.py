@@ -394,6 +394,15 @@ def test_an_old_home_in_which_something_else_was_changed_is_not_removed(two_disk
     assert report.kept == 1
 
 
+def test_a_late_delivery_s_entry_in_the_quota_file_does_not_keep_an_old_home(two_disks: RehashSite) -> None:
+    kept = kept_bob(two_disks)
+    (kept / "Maildir" / "new" / "late.1").write_text("Subject: late\n\nlate\n")
+    (kept / "Maildir" / "maildirsize").write_text("1000S\n20 1\n")
+    report = two_disks.run("first-two")
+    assert (report.late, report.kept, report.failed) == (1, 0, [])
+    assert not kept.exists()
+
+
 @pytest.mark.parametrize(("age", "left"), [(0, 1), (3 * DAY, 0)])
 def test_an_old_home_waits_for_deliveries_under_way(two_disks: RehashSite, age: int, left: int) -> None:
     kept = kept_bob(two_disks)
