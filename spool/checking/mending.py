@@ -7,6 +7,7 @@ directory that still belongs to root, or a file that is kept aside; both are fou
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -164,14 +165,15 @@ class Mender:
         old = None
         with contextlib.suppress(FileNotFoundError):
             old = change.compiled.read_bytes()
-        if old == compile_assign(lines):
+        new = compile_assign(lines)
+        if old == new:
             return False
         kept = None
         if old is not None:
             kept = self._maintenance / f"{self._record.kept_directory}.{change.compiled.name}"
             durable.create_file(kept, [old])
             durable.sync_directory(kept.parent)
-        self._record.add(Compiled(change.text, change.compiled, kept))
+        self._record.add(Compiled(change.text, change.compiled, kept, hashlib.sha256(new).hexdigest()))
         publish_assign(lines, change.compiled)
         return True
 

@@ -52,11 +52,15 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """``assign.cdb`` was compiled; the one before is in ``kept``, if there was one."""
+    """``assign.cdb`` was compiled; the one before is in ``kept``, if there was one.
+
+    ``digest`` is the SHA-256 of what was compiled, in hexadecimal.
+    """
 
     text: Path
     compiled: Path
     kept: Path | None
+    digest: str
 
 
 Entry: TypeAlias = SetOwner | SetMode | MakeDirectory | PutLink | Moved | Removed | Compiled

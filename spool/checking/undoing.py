@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -213,15 +214,19 @@ def _put_again(entry: Removed) -> Undone:
 
 
 def _uncompile(entry: Compiled) -> Undone:
-    if entry.kept is None:
-        if not durable.remove(entry.compiled):
-            return Undone.AS_BEFORE
+    old = None if entry.kept is None else entry.kept.read_bytes()
+    present = None
+    with contextlib.suppress(FileNotFoundError):
+        present = entry.compiled.read_bytes()
+    if present == old:
+        return Undone.AS_BEFORE
+    # Users who were added or moved since are in it: no mail would find them.
+    if present is None or hashlib.sha256(present).hexdigest() != entry.digest:
+        return Undone.CHANGED
+    if old is None:
+        durable.remove(entry.compiled)
         durable.sync_directory(entry.compiled.parent)
         return Undone.UNDONE
-    old = entry.kept.read_bytes()
-    with contextlib.suppress(FileNotFoundError):
-        if entry.compiled.read_bytes() == old:
-            return Undone.AS_BEFORE
     status = entry.compiled.stat()
     durable.replace_file(entry.compiled, [old], mode=stat.S_IMODE(status.st_mode), owner=(status.st_uid, status.st_gid))
     return Undone.UNDONE

@@ -20,8 +20,8 @@ ENTRIES: tuple[Entry, ...] = (
     Moved(PLACE, Identity(1, 2), Place(Path("/site/maintenance"), ("x", "1"))),
     Removed(PLACE, (1, 2), 0o644, 10**18, "there", None),
     Removed(PLACE, (1, 2), 0o644, 10**18, None, b"\0\xff"),
-    Compiled(Path("/site/assign"), Path("/site/assign.cdb"), None),
-    Compiled(Path("/site/assign"), Path("/site/assign.cdb"), Path("/site/old")),
+    Compiled(Path("/site/assign"), Path("/site/assign.cdb"), None, "0f"),
+    Compiled(Path("/site/assign"), Path("/site/assign.cdb"), Path("/site/old"), "0f"),
 )
 
 

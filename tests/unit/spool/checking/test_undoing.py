@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from spool import durable
+from spool.assign import publish_assign, read_assign
 from spool.checking.undoing import Undone
 from tests.unit.spool.checking.breakages import BREAKAGES
 from tests.unit.spool.checking.made_site import MadeSite
@@ -31,6 +32,11 @@ CHANGED: Final[Mapping[str, tuple[str, Callable[[MadeSite], object]]]] = {
     "kept no longer": ("an old file in tmp", lambda made: next(_kept(made).iterdir()).unlink()),
     "nothing kept": ("an old file in tmp", lambda made: shutil.rmtree(_kept(made))),
     "a lock in its place": ("an old dot-lock", lambda made: (made.home("bob") / "Mailbox.lock").touch()),
+    "assignments compiled since": (
+        "assign.cdb is of yesterday",
+        lambda made: publish_assign([*read_assign(made.site.assign)][:1], made.site.assign_compiled),
+    ),
+    "no assignments": ("assign.cdb is of yesterday", lambda made: made.site.assign_compiled.unlink()),
     "a home that is gone": ("a home others write in", lambda made: made.home("ann").rename(made.directory / "x")),
     "a lock made anew": (
         "a lock without rights",
