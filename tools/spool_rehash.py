@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -57,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
-    if not 0 < rate < float("inf"):
-        raise ValueError(text)
-    return rate
+    with contextlib.suppress(ValueError):
+        if 0 < (rate := float(text)) < float("inf"):
+            return rate
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number of mailboxes above 0")
 
 
 def _users(options: argparse.Namespace) -> frozenset[UserName]:
