@@ -158,7 +158,12 @@ class Copier:
                 dotlock = location.path.with_name(f"{location.path.name}.lock").relative_to(move.old)
                 with contextlib.suppress(FileNotFoundError):
                     locks.enter_context(mbox_locks(location.path, move.uid, self._settings).held())
-            files = copy_home(move.old, unfinished, without=dotlock)
+            try:
+                files = copy_home(move.old, unfinished, without=dotlock)
+            except BaseException:
+                with contextlib.suppress(OSError):  # what is left of it the next try removes
+                    durable.remove_tree(unfinished)
+                raise
         status = unfinished.stat()
         self._manifests.save(move.user, Manifest((status.st_dev, status.st_ino), files))
         durable.rename(unfinished, move.new)

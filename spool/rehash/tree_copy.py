@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from spool import durable
-from spool.errors import MailboxUnavailableError
+from spool.errors import MailboxUnavailableError, StorageFullError
 from spool.homes import MAILDIR_PARTS
 
 _PIECE_OCTETS: Final = 1024 * 1024
@@ -118,6 +118,10 @@ def _copy_file(source: int, target: int, name: str) -> FileSeen:
     descriptor = os.open(name, _FILE, dir_fd=source)
     try:
         status = os.fstat(descriptor)
+        free = os.fstatvfs(target)
+        if status.st_size > free.f_bavail * free.f_frsize:
+            # Root's writes know no quota: a file of holes could fill the disk for everybody.
+            raise StorageFullError(f"{name}: {status.st_size} octets, more than the new file system has room for")
         digest = hashlib.sha256()
         octets = durable.create_file(
             name,

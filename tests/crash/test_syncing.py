@@ -14,7 +14,10 @@ from tests.one_user import OneUser, numbered
 
 @pytest.fixture
 def user(kind: MailboxKind, tmp_path: Path) -> OneUser:
-    return OneUser(tmp_path / "home", kind)
+    """Somebody who had a session before: the file of its lock may be lost, since it is made again."""
+    user = OneUser(tmp_path / "home", kind)
+    user.mailbox.open_maildrop().close()
+    return user
 
 
 @pytest.fixture

@@ -480,6 +480,12 @@ def test_a_stranger_at_the_new_place_is_not_overwritten(two_disks: RehashSite) -
         assert "is there already" in reasons(two_disks.run("first-two"))
 
 
+def test_a_copy_that_fails_leaves_no_mail_behind(two_disks: RehashSite) -> None:
+    os.mkfifo(two_disks.root / "q" / "bob" / "pipe")
+    assert two_disks.run("first-two").failed
+    assert not list(two_disks.root.rglob(".*.rehashing"))
+
+
 def test_a_copy_needs_the_old_home(two_disks: RehashSite) -> None:
     (two_disks.root / "q" / "bob").rename(two_disks.directory / "aside")
     assert "no home of uid" in reasons(two_disks.run("first-two"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spool import durable
-from spool.errors import MailboxUnavailableError
+from spool.errors import MailboxUnavailableError, StorageFullError
 from spool.rehash import tree_copy
 from spool.rehash.tree_copy import FileSeen, copy_home, files_in
 
@@ -98,3 +98,12 @@ def test_a_directory_that_cannot_be_read_is_an_error(home: Path, monkeypatch: py
     monkeypatch.setattr(os, "fwalk", refused)
     with pytest.raises(PermissionError):
         list(files_in(home))
+
+
+def test_a_file_larger_than_the_free_space_is_not_begun(home: Path, tmp_path: Path) -> None:
+    with (home / "holes").open("wb") as file:
+        file.truncate(1 << 42)  # what a user's file of holes would be as a copy
+    if os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize >= 1 << 42:
+        pytest.skip("this disk has room for it")
+    with pytest.raises(StorageFullError, match="holes"):
+        copy_home(home, tmp_path / "copy")
