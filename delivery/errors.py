@@ -41,13 +41,15 @@ class ProgramDeferredError(SpoolError):
 
 
 class ProgramRefusedError(SpoolError):
-    """A program will never take the message; ``public_text`` is what it printed, for that is meant for the sender."""
+    """A program will never take the message; what it printed is meant for the sender, and so is ``public_text``."""
 
     status = EnhancedStatus(5, 3, 0)
+    public_text = "a program of the recipient refused the message"
 
-    def __init__(self, message: str, output: str) -> None:
+    def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
-        self.public_text = output or "a program of the recipient refused the message"  # type: ignore[misc]
+        if output:
+            self.public_text = output  # type: ignore[misc]
 
 
 class ForwardingDeferredError(SpoolError):

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from spool import errors
-from spool.errors import EnhancedStatus, MalformedNameError, NoSuchUserError, SpoolError
+from spool.errors import (
+    EnhancedStatus,
+    MalformedNameError,
+    NoSuchUserError,
+    QuotaExceededForGoodError,
+    SpoolError,
+)
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SpoolError)]
 
@@ -15,8 +21,8 @@ def test_a_status_is_written_as_on_the_wire() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_a_name_that_can_never_be_right_is_permanent(kind: type[SpoolError]) -> None:
-    assert kind.status.permanent == (kind in {MalformedNameError, NoSuchUserError})
+def test_only_a_name_that_can_never_be_right_is_permanent_and_what_the_site_wants_so(kind: type[SpoolError]) -> None:
+    assert kind.status.permanent == (kind in {MalformedNameError, NoSuchUserError, QuotaExceededForGoodError})
 
 
 @pytest.mark.parametrize("kind", KINDS)
