@@ -322,7 +322,7 @@ def test_an_mbox_of_thousands_is_the_same_session_by_session(pair: Pair, source:
 def test_a_maildir_of_thousands_is_the_same_session_by_session(pair: Pair) -> None:
     for number, message in enumerate(sample_messages(1500, seed=12)):
         part, flags = ("new", "") if number % 3 else ("cur", ":2,S")
-        pair.put_file(f"{part}/{895651200 + number}.M{number}P1.host{flags}", message)
+        pair.put_file(f"{part}/{895651200 + number}.M{number}P2.host{flags}", message)
     _play_sessions(pair, least=1500)
 
 
