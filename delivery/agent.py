@@ -66,15 +66,24 @@ class DeliveryAgent:
         spool: its settings.
         delivery: its settings.
         become: makes this process a recipient, for good; raises a SpoolError where it cannot.
+        has_own_uid: whether the kernel keeps the user of this uid apart from the others. For those it does not, no link
+            may lead out of their home and none of their programs is run.
     """
 
     def __init__(
-        self, site: Site, spool: SpoolSettings, delivery: DeliverySettings, become: Callable[[Recipient], None]
+        self,
+        site: Site,
+        spool: SpoolSettings,
+        delivery: DeliverySettings,
+        *,
+        become: Callable[[Recipient], None],
+        has_own_uid: Callable[[int], bool],
     ) -> None:
         self._site = site
         self._spool = spool
         self._delivery = delivery
         self._become = become
+        self._has_own_uid = has_own_uid
         self._domains = Locals(site.locals)
         self._directory = AssignDirectory(site.assign_compiled)
         self._limits = Limits(site.quotas, spool.quota_limit)
@@ -126,10 +135,8 @@ class DeliveryAgent:
         Raises:
             SpoolError: it could not.
         """
-        with self._at_home(account.recipient) as (recipient, home):
-            plan = self._plan(recipient, sender, home)
-            with self._means(recipient, home, account.limit) as means:
-                check_possible(plan, means)
+        with self._prepared(account, sender) as (_, plan, means):
+            check_possible(plan, means)
 
     def deliver_to(self, account: Account, sender: str | None, message: Message) -> Report:
         """Deliver a message, as the recipient.
@@ -139,11 +146,9 @@ class DeliveryAgent:
         Raises:
             SpoolError: it was not delivered; its status says whether to try again.
         """
-        with self._at_home(account.recipient) as (recipient, home):
-            plan = self._plan(recipient, sender, home)
+        with self._prepared(account, sender) as (recipient, plan, means):
             lines = added_lines(recipient.address, sender, time.time())
-            with self._means(recipient, home, account.limit) as means:
-                return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
+            return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
 
     def explain(self, address: str, sender: str | None) -> Iterator[str]:
         """Yield what would be done with a message, as text for a person.
@@ -153,36 +158,35 @@ class DeliveryAgent:
         """
         account = self.resolve(address)
         self._become(account.recipient)
-        with self._at_home(account.recipient) as (recipient, home):
-            yield from explain(recipient, account.wildcard, self._plan(recipient, sender, home))
+        with self._prepared(account, sender) as (recipient, plan, _):
+            yield from explain(recipient, account.wildcard, plan)
 
     @contextlib.contextmanager
-    def _at_home(self, recipient: Recipient) -> Iterator[tuple[Recipient, int]]:
-        """Open the home, wherever it was moved to since the assignment was read."""
-        with opened_home(recipient.home, recipient.uid, moved_below=self._spool.root) as (descriptor, home):
-            yield dataclasses.replace(recipient, home=home), descriptor
-
-    def _plan(self, recipient: Recipient, sender: str | None, home: int) -> Plan:
-        files = HomeFiles(recipient.home, home, follow_links=has_own_uid(recipient.uid, self._spool.root))
-        return make_plan(recipient, sender, files, self._delivery)
-
-    @contextlib.contextmanager
-    def _means(self, recipient: Recipient, home: int, limit: Limit | None) -> Iterator[Means]:
-        own_uid = has_own_uid(recipient.uid, self._spool.root)
-        places = Places(recipient, home, self._spool, limit=limit, follow_links=own_uid)
-        with contextlib.closing(places):
-            yield Means(
-                mailbox=places.open,
-                run=self._runner(home) if own_uid and self._delivery.programs else None,
-                forwarder=SendmailForwarder(self._delivery.sendmail) if self._delivery.sendmail else None,
-            )
+    def _prepared(self, account: Account, sender: str | None) -> Iterator[tuple[Recipient, Plan, Means]]:
+        """Open the home, wherever it was moved to since the assignment was read, and find out what is to be done."""
+        uid = account.recipient.uid
+        with opened_home(account.recipient.home, uid, moved_below=self._spool.root) as (descriptor, home):
+            recipient = dataclasses.replace(account.recipient, home=home)
+            own_uid = self._has_own_uid(uid)
+            files = HomeFiles(home, descriptor, follow_links=own_uid)
+            plan = make_plan(recipient, sender, files, self._delivery)
+            places = Places(recipient, descriptor, self._spool, limit=account.limit, follow_links=own_uid)
+            with contextlib.closing(places):
+                yield (
+                    recipient,
+                    plan,
+                    Means(
+                        mailbox=places.open,
+                        run=self._runner(descriptor) if own_uid and self._delivery.programs else None,
+                        forwarder=SendmailForwarder(self._delivery.sendmail) if self._delivery.sendmail else None,
+                    ),
+                )
 
     def _runner(self, home: int) -> Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended]:
         settings = self._delivery
         limits = ProgramLimits(
             settings.program_seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
         )
-
         programs = os.fsencode(Path(sys.executable).parent)
         own_variables = {b"MAILSPOOL_SITE": os.fsencode(self._site.directory), b"PATH": programs + b":" + PATH.encode()}
 
@@ -210,8 +214,8 @@ def has_own_uid(uid: int, root: Path) -> bool:
     """Whether the kernel keeps a user apart from the others of their site.
 
     The spool root belongs to the account that the service runs as, and so does every home where users share a uid.
-    There no link may lead out of a home, and nobody's programs are run. If the spool root belongs to root nobody can
-    tell, and it is the same.
+    If it belongs to root nobody can tell, and the answer is no. A site whose users share another uid than the spool
+    root's must not ask here.
 
     Args:
         uid: the user's.

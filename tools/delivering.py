@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
-from delivery.agent import DeliveryAgent
+from delivery.agent import DeliveryAgent, has_own_uid
 from delivery.environment import Recipient
 from delivery.settings import DeliverySettings
 from serving.privileges import Identity, PrivilegeError, become
@@ -31,7 +31,13 @@ def delivery_agent(site: Site) -> DeliveryAgent:
     settings = table_to(SpoolSettings, tables.get("spool", {}), file=file, section="spool")
     service = table_to(ServiceSettings, tables.get("service", {}), file=file, section="service")
     delivery = table_to(DeliverySettings, tables.get("delivery", {}), file=file, section="delivery")
-    return DeliveryAgent(site, settings, delivery, _becoming(service.uid_min, settings))
+    return DeliveryAgent(
+        site,
+        settings,
+        delivery,
+        become=_becoming(service.uid_min, settings),
+        has_own_uid=lambda uid: has_own_uid(uid, settings.root),
+    )
 
 
 def pieces(message: BinaryIO) -> Iterator[bytes]:

@@ -95,7 +95,13 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
 
     lmtp_totals = LmtpCounters()
     deliveries = LocalDeliveries(
-        DeliveryAgent(parts.site, settings.spool, settings.delivery, become=_be_ourselves),
+        DeliveryAgent(
+            parts.site,
+            settings.spool,
+            settings.delivery,
+            become=_be_ourselves,
+            has_own_uid=lambda _: False,  # whomever a worker delivers to has the worker's uid
+        ),
         os.getuid(),
         bulkheads,
         file_system_of,

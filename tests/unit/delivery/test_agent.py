@@ -22,7 +22,9 @@ MESSAGE = b"Subject: hello\n\nbody\n"
 
 
 class Became(list[str]):
-    """Who this process was told to become."""
+    """Who this process was told to become, and whether joe's uid is joe's alone."""
+
+    own_uid = False
 
     def __call__(self, recipient: Recipient) -> None:
         self.append(recipient.user.text)
@@ -44,13 +46,15 @@ def made(home: TestHome, tmp_path: Path, became: Became) -> Callable[..., Delive
     broken = AssignRecord("not a user", 1, 1, home.path)
     lines = (Assignment("joe", user), Wildcard("joe-", extended), Assignment("broken", broken))
     publish_assign(lines, site.assign_compiled)
-    return lambda **settings: DeliveryAgent(site, home.settings, DeliverySettings(**settings), became)
+    return lambda **settings: DeliveryAgent(
+        site, home.settings, DeliverySettings(**settings), become=became, has_own_uid=lambda _: became.own_uid
+    )
 
 
 @pytest.fixture
-def own_uid(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_uid(became: Became) -> None:
     """As if joe's uid were joe's alone."""
-    monkeypatch.setattr(agent, "has_own_uid", lambda uid, root: True)
+    became.own_uid = True
 
 
 def test_a_message_reaches_the_maildrop(made: Callable[..., DeliveryAgent], home: TestHome, became: Became) -> None:

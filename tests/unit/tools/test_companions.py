@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from delivery import agent
 from delivery.agent import DeliveryAgent
 from delivery.companions.statuses import Exit
 from delivery.settings import DeliverySettings
@@ -36,7 +35,9 @@ class Mail:
         to = self.home.recipient()
         publish_assign([Assignment("joe", AssignRecord("joe", to.uid, to.gid, to.home))], site.assign_compiled)
         settings = DeliverySettings(sendmail=(str(script),))
-        self._agent = DeliveryAgent(site, self.home.settings, settings, lambda _: None)
+        self._agent = DeliveryAgent(
+            site, self.home.settings, settings, become=lambda _: None, has_own_uid=lambda _: True
+        )
 
     def deliver(self, lines: str) -> str:
         """Deliver to joe with these instructions; the status, ``ok`` if it went well."""
@@ -52,8 +53,7 @@ class Mail:
 
 
 @pytest.fixture
-def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mail]:
-    monkeypatch.setattr(agent, "has_own_uid", lambda uid, root: True)
+def mail(tmp_path: Path) -> Iterator[Mail]:
     made = Mail(tmp_path)
     yield made
     made.home.close()

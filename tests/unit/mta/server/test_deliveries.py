@@ -70,7 +70,9 @@ class World:
             lambda _: None,
         )
         self.file_system: str | OSError = "/"
-        agent = DeliveryAgent(self.site, self.home.settings, DeliverySettings(), lambda _: None)
+        agent = DeliveryAgent(
+            self.site, self.home.settings, DeliverySettings(), become=lambda _: None, has_own_uid=lambda _: False
+        )
         self.deliveries = LocalDeliveries(agent, os.geteuid(), self.bulkheads, self._file_system_of, self.clock)
 
     def _file_system_of(self, path: Path) -> str:
