@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from spool.mailbox import MailboxKind
@@ -13,9 +11,3 @@ from spool.mailbox import MailboxKind
 def kind(request: pytest.FixtureRequest) -> MailboxKind:
     """Each kind in turn."""
     return request.param  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Syncs count as file operations and cost nothing: a process is stopped, never the machine."""
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)

@@ -17,8 +17,6 @@ from tests.crash.stopping import each_stop
 from tests.one_user import on_the_wire
 from tests.small_site import SmallSite
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 EQUAL = b"Subject: equal\n\nthe same\n"
 MAIL = [b"Subject: one\n\nFrom the first\n", EQUAL, b"", EQUAL, b"Subject: no line end\n\n\0end"]
 ARRIVING = b"Subject: arriving\n\nmeanwhile\n"

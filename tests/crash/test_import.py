@@ -18,8 +18,6 @@ from tests.crash.stopping import each_stop, run_in_child
 from tests.one_user import on_the_wire
 from tests.small_site import SmallSite
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 FROM = b"From sender@example.org Thu Jan  1 00:00:%02d 2015\n"
 EQUAL = b"Subject: equal\n\nthe same\n"
 OLD = [b"Subject: one\nStatus: RO\n\n>From the first\n", EQUAL, EQUAL, b"Subject: two\n\nbody\n"]

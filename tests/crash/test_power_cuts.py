@@ -14,8 +14,6 @@ from spool.unique_ids import UniqueIdFile
 from tests.crash.losing import Cut, each_power_cut
 from tests.one_user import Message, OneUser, numbered, on_the_wire
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 EQUAL = b"Subject: equal\n\n"
 MAIL = [*numbered(range(2)), EQUAL, EQUAL, numbered([2])[0], EQUAL, numbered([3])[0]]
 ALL = set(range(1, len(MAIL) + 1))

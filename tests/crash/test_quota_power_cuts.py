@@ -22,8 +22,6 @@ from tests.crash.losing import Cut, each_power_cut
 from tests.made_site import MadeSite
 from tests.one_user import ENVELOPE, OneUser, numbered, on_the_wire, read_all
 
-pytestmark = pytest.mark.usefixtures("unsynced")
-
 ROOM = Limit(None, 5)
 MAIL = numbered(range(3))
 NEW = b"Subject: new\n\nmail\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from spool import system_calls
 from spool.layouts import layout_named
 from spool.mailbox import MailboxKind
 from spool.names import UserName
@@ -24,13 +22,6 @@ from tests.one_user import Message
 from tests.rehash_sites import INBOXES, RehashSite, disk_of
 
 OUTSIDE = "/out/{hash}/{user}"
-
-
-@pytest.fixture(autouse=True)
-def nothing_waits_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop loses nothing that was not synced, and a power cut is modelled; so no test needs the disk's time."""
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    monkeypatch.setattr(system_calls, "sync_file_system", lambda _descriptor: None)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from spool.assign_directory import AssignDirectory
 from spool.control_files import Domains
 from spool.errors import NoSuchUserError, RosterError
@@ -20,8 +18,6 @@ from spool.roster import NewUser, Roster
 from spool.settings import SpoolSettings
 from spool.site import Site
 from tests.crash.losing import each_power_cut
-
-pytestmark = pytest.mark.usefixtures("unsynced")
 
 # Root may give homes away; others can only have their own.
 UID, GID = os.getuid() or 1000, os.getgid() or 1000
