@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory
@@ -13,8 +12,7 @@ from mta.server.protocol import LmtpProtocol
 from mta.server.service import LmtpService
 from mta.smtp.replies import TOO_MANY_CONNECTIONS
 from mta.smtp.steps import SessionPolicy
-
-UNIX_ADDRESS = "unix"
+from serving.peers import peer_of
 
 
 class ConnectionAdmission(Protocol):
@@ -59,11 +57,10 @@ class LmtpFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> TwistedProtocol:  # noqa: N802
         """Make the protocol of a connection from ``addr``."""
-        address = peer = UNIX_ADDRESS
-        if isinstance(addr, IPv4Address | IPv6Address):
-            address, peer = addr.host, f"{addr.host}:{addr.port}"
-        if not self._admission.connected(address):
-            self._service.log.warn("turned away: peer={peer}", peer=address)
+        peer = peer_of(addr, tls=False)
+        shown = f"{peer.address}:{peer.port}" if peer.port else peer.address
+        if not self._admission.connected(peer.address):
+            self._service.log.warn("turned away: peer={peer}", peer=shown)
             return _TurnedAway()
         totals = self._service.totals
         totals.lmtp_connections += 1
@@ -71,10 +68,10 @@ class LmtpFactory(ServerFactory):
 
         def ended() -> None:
             totals.lmtp_connections_open -= 1
-            self._admission.disconnected(address)
+            self._admission.disconnected(peer.address)
             self._open.discard(connection)
 
-        connection = LmtpProtocol(self._service, self._policy, peer, ended)
+        connection = LmtpProtocol(self._service, self._policy, shown, ended)
         self._open.add(connection)
         return connection
 

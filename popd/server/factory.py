@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, TypeAlias
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory
@@ -15,8 +14,9 @@ from accounts.requests import Peer
 from popd.pop3.steps import SessionPolicy
 from popd.pop3.timestamps import make_timestamp
 from popd.server.events import SessionLog
-from popd.server.protocol import UNIX_ADDRESS, Pop3Protocol
+from popd.server.protocol import Pop3Protocol
 from popd.server.service import Pop3Service
+from serving.peers import UNIX_ADDRESS, peer_of
 
 CleartextPolicy: TypeAlias = Literal["never", "loopback", "always"]
 
@@ -135,15 +135,6 @@ class _TurnedAway(TwistedProtocol):
             self.transport.write(_TURNED_AWAY)
         # Before a handshake Twisted makes an abort of it.
         self.transport.loseConnection()
-
-
-def peer_of(address: IAddress | None, *, tls: bool) -> Peer:
-    """Say who is at the other end: an IPv4 peer of an IPv6 socket is the IPv4 peer it is."""
-    if not isinstance(address, IPv4Address | IPv6Address):
-        return Peer(UNIX_ADDRESS, 0, tls)
-    found = ipaddress.ip_address(address.host)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return Peer(str(mapped or found), address.port, tls)
 
 
 def _is_local(address: str) -> bool:

@@ -35,6 +35,7 @@ from popd.server.outlet import Outlet, StreamTransport
 from popd.server.service import Pop3Service
 from popd.server.work import LongRequest, SessionWork
 from serving.lines import LineBuffer, LineTooLongError
+from serving.peers import UNIX_ADDRESS
 
 HANDSHAKE_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 120.0  # for a slow peer to take its last reply, and to answer TLS's close_notify
@@ -42,7 +43,6 @@ WORK_SECONDS: Final = 5.0  # how soon to look again when the time was over while
 INPUT_OCTETS_MAX: Final = 64 * 1024  # of pipelined commands waiting; more stay in the kernel
 COMMANDS_PER_TURN: Final = 50  # then other connections get theirs
 _RESTARTING: Final = b"-ERR [SYS/TEMP] the service is restarting, try again\r\n"
-UNIX_ADDRESS: Final = "unix"  # as accounts.requests.Peer has it
 
 
 class Phase(enum.Enum):

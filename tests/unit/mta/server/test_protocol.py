@@ -6,14 +6,16 @@ import gc
 import os
 
 import pytest
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 
 from delivery.messages import IN_MEMORY_OCTETS, MessageInput
+from mta.server.factory import LmtpFactory
 from mta.server.incoming import HELD_OCTETS_MAX
 from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX, LmtpProtocol
 from mta.server.recipients import CHECK_SECONDS
 from mta.server.settings import LmtpSettings
 from serving.certificates import TlsMaterial, make_self_signed
+from serving.limits import ConnectionLimits
 from serving.tls import ServerTls
 from spool.errors import NoSuchUserError
 from tests.unit.mta.server.world import Connection
@@ -288,7 +290,7 @@ def test_the_address_of_a_client_is_logged_and_counted() -> None:
     client.lose()
     peer = client.factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 5))
     assert isinstance(peer, LmtpProtocol)
-    assert [event["peer"] for event in events] == ["192.0.2.7"]
+    assert [event["peer"] for event in events] == ["192.0.2.7:5"]
 
 
 def test_what_a_client_chose_looks_like_no_field_in_the_log() -> None:
@@ -315,3 +317,11 @@ def test_connections_are_bounded() -> None:
 def test_a_wrong_setting_is_named(key: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{key}: expected"):
         LmtpSettings(**{key: value})  # type: ignore[arg-type]
+
+
+def test_an_ipv4_client_of_an_ipv6_socket_counts_as_the_client_it_is() -> None:
+    limits = ConnectionLimits(connections=10, per_address=1)
+    factory = LmtpFactory(Connection().service, admission=limits, host_name="mail.example.org")
+    for mapped in (IPv6Address("TCP", "::ffff:127.0.0.1", 1), IPv4Address("TCP", "127.0.0.1", 2)):
+        factory.buildProtocol(mapped)
+    assert limits.open_connections == 1

@@ -10,8 +10,9 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from accounts.requests import Offer, Peer
-from popd.server.factory import CleartextPolicy, Pop3Factory, peer_of
+from popd.server.factory import CleartextPolicy, Pop3Factory
 from popd.server.settings import Pop3Settings
+from serving.peers import peer_of
 from tests.unit.popd.server.fakes import OFFER, Client, FakeTransport
 
 REMOTE = IPv4Address("TCP", "192.0.2.7", 1022)

@@ -1,0 +1,22 @@
+"""Who is at the other end of a connection."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+
+from accounts.requests import Peer
+
+UNIX_ADDRESS: Final = "unix"  # as accounts.requests.Peer has it
+
+
+def peer_of(address: IAddress | None, *, tls: bool) -> Peer:
+    """Say who is at the other end: an IPv4 peer of an IPv6 socket is the IPv4 peer it is."""
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return Peer(UNIX_ADDRESS, 0, tls)
+    found = ipaddress.ip_address(address.host)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return Peer(str(mapped or found), address.port, tls)
