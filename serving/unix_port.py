@@ -1,7 +1,7 @@
 """A UNIX listening socket that was inherited: its path belongs to whoever bound it.
 
-Twisted's own port changes the mode of the path when it begins to listen, which a worker without rights may not, and
-removes the path when it stops, which would take it from the supervisor and the other workers.
+Twisted's own port changes the mode of the path when it begins to listen, which a worker without rights may not. When it
+stops, it removes the path and shuts the socket down, which would take both from the supervisor and the other workers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 
 class InheritedUnixPort(unix.Port):
     """Accepts on a socket that listens already; made by ``adopted``."""
+
+    _shouldShutdown = False  # as in Twisted's adopted TCP ports: shutdown(2) acts on the socket of all processes
 
     @classmethod
     def adopted(cls, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> InheritedUnixPort:

@@ -179,20 +179,24 @@ def test_a_signal_to_the_whole_group_drains_quietly(start: Callable[[str], Site]
 
 def test_a_worker_that_is_sent_sigterm_alone_is_exchanged_and_its_sessions_go_on(start: Callable[[str], Site]) -> None:
     site = start("3600 1 100")
-    with Client(address_of(site)) as staying:
+    address = address_of(site)
+    with Client(address) as waiting, Client(address) as staying:
         assert staying.ask(b"stay") == b"stays"
         os.kill(staying.worker, signal.SIGTERM)
         site.wait_for_error(b"asks for a successor: it was sent SIGTERM")
+        assert waiting.line() == b""  # its worker has stopped listening
         assert answer_of_another(staying.worker, str(site.plan.with_name("pop3.sock"))) == b"granted"
         assert staying.ask(b"stay") == b"stays"
 
 
 def test_a_reload_keeps_sessions_and_the_unix_socket(start: Callable[[str], Site], tmp_path: Path) -> None:
     site = start("3600 1 100")
-    with Client(address_of(site)) as staying:
+    address = address_of(site)
+    with Client(address) as waiting, Client(address) as staying:
         assert staying.ask(b"stay") == b"stays"
         site.signal(signal.SIGHUP)
         site.wait_for_error(b"reloaded")
+        assert waiting.line() == b""  # its worker has stopped listening
         assert staying.ask(b"stay") == b"stays"
         assert answer_of_another(staying.worker, str(tmp_path / "pop3.sock")) == b"granted"
 
