@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Final
+from typing import Final, Protocol
 
 _IPV6_NETWORK_BITS: Final = 64  # what one subscriber usually gets; they can use any address in it
+
+
+class ConnectionAdmission(Protocol):
+    """Decides which connections are let in."""
+
+    def connected(self, address: str) -> bool:
+        """Count a connection if one more is allowed, and say whether it is."""
+
+    def disconnected(self, address: str) -> None:
+        """A connection that was counted is over."""
 
 
 class ConnectionLimits:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import ServerFactory
@@ -12,17 +10,8 @@ from mta.server.protocol import LmtpProtocol
 from mta.server.service import LmtpService
 from mta.smtp.replies import TOO_MANY_CONNECTIONS
 from mta.smtp.steps import SessionPolicy
+from serving.limits import ConnectionAdmission
 from serving.peers import peer_of
-
-
-class ConnectionAdmission(Protocol):
-    """Counts the connections of each address."""
-
-    def connected(self, address: str) -> bool:
-        """Count a connection if one more is allowed, and say whether it is."""
-
-    def disconnected(self, address: str) -> None:
-        """A connection that was counted is over."""
 
 
 class LmtpFactory(ServerFactory):

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from mta.server.incoming import IncomingMessage
 from mta.server.recipients import Recipients
-from mta.server.service import LmtpService, StreamTransport
+from mta.server.service import LmtpService
 from mta.smtp.replies import TRY_LATER, Reply
 from mta.smtp.session import Session, State
 from mta.smtp.steps import (
@@ -30,6 +30,7 @@ from mta.smtp.steps import (
     StartTls,
     Step,
 )
+from serving.transports import StreamTransport
 
 CLOSE_SECONDS: Final = 30.0
 INPUT_OCTETS_MAX: Final = 256 * 1024

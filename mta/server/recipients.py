@@ -14,6 +14,7 @@ from mta.server.refusals import reply_of
 from mta.server.service import LmtpService
 from mta.smtp.replies import DELIVERED, NOT_IN_TIME, TRY_LATER, Reply
 from mta.smtp.steps import Envelope
+from serving.log_text import SHOWN_OCTETS_MAX, escaped, one_word
 from spool.errors import SpoolError
 
 CHECK_SECONDS: Final = 10.0
@@ -97,15 +98,9 @@ class Recipients:
 
     def _tell(self, address: str, outcome: str) -> None:
         # A recipient ends at a space; the outcome is the last field, and errors name what a client chose, too.
-        shown = _escaped(address[:80]).replace(" ", "\\x20")
         self._service.log.info(
             "lmtp: peer={peer} recipient={recipient} outcome={outcome}",
             peer=self._peer,
-            recipient=shown or "-",
-            outcome=_escaped(outcome).replace("=", "\\x3d"),
+            recipient=one_word(address[:SHOWN_OCTETS_MAX]),
+            outcome=escaped(outcome).replace("=", "\\x3d"),
         )
-
-
-def _escaped(text: str) -> str:
-    """Escape what could begin a line of the log."""
-    return text.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -6,22 +6,13 @@ or a piece of a message. What a peer chose itself is escaped, so that it can nei
 
 from __future__ import annotations
 
-from typing import Final
-
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from accounts.requests import Peer
 from popd.server.counters import SessionCounters
+from serving.log_text import shown
 from spool.names import UserName
-
-_SHOWN_OCTETS_MAX: Final = 80
-
-
-def shown(octets: bytes) -> str:
-    """Make something a peer chose fit for a log line: printable ASCII without spaces, bounded."""
-    text = octets[:_SHOWN_OCTETS_MAX].decode("latin-1").encode("unicode_escape").decode("ascii")
-    return text.replace(" ", "\\x20") or "-"
 
 
 class SessionLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -16,6 +16,7 @@ from popd.pop3.timestamps import make_timestamp
 from popd.server.events import SessionLog
 from popd.server.protocol import Pop3Protocol
 from popd.server.service import Pop3Service
+from serving.limits import ConnectionAdmission
 from serving.peers import UNIX_ADDRESS, peer_of
 
 CleartextPolicy: TypeAlias = Literal["never", "loopback", "always"]
@@ -23,16 +24,6 @@ CleartextPolicy: TypeAlias = Literal["never", "loopback", "always"]
 TIMESTAMP_RANDOM_OCTETS: Final = 16
 _PASSWORD_MECHANISMS: Final = frozenset({"PLAIN", "LOGIN"})
 _TURNED_AWAY: Final = b"-ERR [SYS/TEMP] too many connections from your address\r\n"
-
-
-class ConnectionAdmission(Protocol):
-    """Counts the connections of each address."""
-
-    def connected(self, address: str) -> bool:
-        """Count a connection if one more is allowed, and say whether it is."""
-
-    def disconnected(self, address: str) -> None:
-        """A connection that was counted is over."""
 
 
 class Pop3Factory(ServerFactory):

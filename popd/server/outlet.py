@@ -1,32 +1,16 @@
-"""A connection's transport, as far as it is used here, and push-back: what a peer does not read must not pile up."""
+"""Push-back: what a peer does not read must not pile up."""
 
-# ruff: noqa: D102, N802, N803 - the names are Twisted's, and its interfaces describe them
+# ruff: noqa: D102, N802 - the names are Twisted's, and its interfaces describe them
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-
-class StreamTransport(Protocol):
-    """What Twisted's TCP, TLS and UNIX transports have in common, in its names. The last four need TCP or TLS."""
-
-    def write(self, data: bytes) -> None: ...
-    def loseConnection(self) -> None: ...
-    def abortConnection(self) -> None: ...
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
-    def unregisterProducer(self) -> None: ...
-    def pauseProducing(self) -> None: ...
-    def resumeProducing(self) -> None: ...
-    def setTcpNoDelay(self, enabled: bool) -> None: ...
-    def setTcpKeepAlive(self, enabled: bool) -> None: ...
-    def startTLS(self, contextFactory: IOpenSSLServerConnectionCreator) -> None: ...
-    def getHandle(self) -> SSL.Connection: ...
+from serving.transports import StreamTransport
 
 
 @implementer(IPushProducer)

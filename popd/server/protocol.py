@@ -31,11 +31,12 @@ from popd.pop3.states import State
 from popd.pop3.steps import Close, SaslCancel, Send, SendMessage, SessionPolicy, StartTls, Step
 from popd.server import tls_facts
 from popd.server.events import SessionLog
-from popd.server.outlet import Outlet, StreamTransport
+from popd.server.outlet import Outlet
 from popd.server.service import Pop3Service
 from popd.server.work import LongRequest, SessionWork
 from serving.lines import LineBuffer, LineTooLongError
 from serving.peers import UNIX_ADDRESS
+from serving.transports import StreamTransport
 
 HANDSHAKE_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 120.0  # for a slow peer to take its last reply, and to answer TLS's close_notify

@@ -1,10 +1,10 @@
-"""Tests of popd.server.events; what each event says is tested where it happens."""
+"""Tests of serving.log_text."""
 
 from __future__ import annotations
 
 import pytest
 
-from popd.server.events import shown
+from serving.log_text import shown
 
 
 @pytest.mark.parametrize(
