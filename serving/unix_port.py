@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 class InheritedUnixPort(unix.Port):
     """Accepts on a socket that listens already; made by ``adopted``."""
 
-    _shouldShutdown = False  # as in Twisted's adopted TCP ports: shutdown(2) acts on the socket of all processes
+    _shouldShutdown = False  # noqa: N815 - Twisted's name; shutdown(2) acts on the socket of all processes
 
     @classmethod
     def adopted(cls, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> InheritedUnixPort:
