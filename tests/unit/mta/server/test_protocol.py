@@ -18,7 +18,7 @@ from serving.certificates import TlsMaterial, make_self_signed
 from serving.limits import ConnectionLimits
 from serving.tls import ServerTls
 from spool.errors import NoSuchUserError
-from tests.unit.mta.server.world import Connection
+from tests.unit.mta.server.world import Connection, TcpTransport
 
 BODY = (b"Subject: x", b"", b"body", b".")
 
@@ -325,3 +325,9 @@ def test_an_ipv4_client_of_an_ipv6_socket_counts_as_the_client_it_is() -> None:
     for mapped in (IPv6Address("TCP", "::ffff:127.0.0.1", 1), IPv4Address("TCP", "127.0.0.1", 2)):
         factory.buildProtocol(mapped)
     assert limits.open_connections == 1
+
+
+def test_replies_do_not_wait_in_the_kernel_and_a_dead_client_is_found_out() -> None:
+    transport = TcpTransport()
+    Connection().factory.buildProtocol(None).makeConnection(transport)  # type: ignore[no-untyped-call]
+    assert transport.options == ["nodelay=True", "keepalive=True"]

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
+from zope.interface import alsoProvides
 
 from delivery.messages import Message
 from mta.server.factory import LmtpFactory
@@ -61,6 +63,21 @@ class TlsTransport(StringTransport):
 
     def startTLS(self, context: object) -> None:  # noqa: N802 - the name in Twisted
         self.contexts.append(context)
+
+
+class TcpTransport(StringTransport):
+    """A transport with a socket's options. ``options`` has those that were set."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        alsoProvides(self, ITCPTransport)
+        self.options: list[str] = []
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - the name in Twisted
+        self.options.append(f"nodelay={enabled}")
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: N802 - the name in Twisted
+        self.options.append(f"keepalive={enabled}")
 
 
 class Connection:
