@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-import resource
+import select
+import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from delivery import programs
+from delivery import program_keeper, programs
 from delivery.messages import standard_input
-from delivery.programs import OUTPUT_OCTETS_MAX, Ended, ProgramLimits, run_program
+from delivery.program_keeper import ProgramLimits, TimeOver
+from delivery.programs import OUTPUT_OCTETS_MAX, Ended, run_program
 
+IN_BACKGROUND = "sleep 600 & echo $! > background"
+SHORT = ProgramLimits(seconds=0.3, memory_octets=1 << 30, processes=10_000, files=64)
 LIMITS = ProgramLimits(seconds=20.0, memory_octets=1 << 30, processes=10_000, files=64)
 
 
@@ -38,12 +43,24 @@ def run(directory: int, command: str, *, limits: ProgramLimits = LIMITS, message
         os.close(stdin)
 
 
-def runs(process: int) -> bool:
-    """Whether a process is there and not merely waiting for its parent to take note of its end."""
+def await_end(process: int) -> None:
+    """Wait until a process that is no child of ours has ended."""
     try:
-        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
-    except FileNotFoundError:
-        return False
+        pidfd = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
+    ended, _, _ = select.select([pidfd], [], [], 60)
+    os.close(pidfd)
+    assert ended, f"process {process} goes on"
+
+
+def awaited(file: Path) -> int:
+    """The number that a program writes into a file, as soon as it is there."""
+    end = time.monotonic() + 60
+    while not (file.exists() and (text := file.read_text()).endswith("\n")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return int(text)
 
 
 def test_a_program_has_the_message_the_environment_and_the_home(directory: int, tmp_path: Path) -> None:
@@ -70,38 +87,84 @@ def test_no_descriptor_of_ours_is_open_in_it(directory: int) -> None:
 
 
 def test_when_its_time_is_over_its_whole_group_ends(directory: int, tmp_path: Path) -> None:
-    began = time.monotonic()
-    ended = run(
-        directory,
-        "trap '' TERM; sleep 600 & echo $! > background; exec sleep 600",
-        limits=ProgramLimits(0.3, 1 << 30, 10_000, 64),
-    )
+    ended = run(directory, f"{IN_BACKGROUND}; exec sleep 600", limits=SHORT)
     assert ended.status is None
-    assert time.monotonic() - began < 30
-    assert not runs(int((tmp_path / "background").read_text()))
+    await_end(awaited(tmp_path / "background"))
+
+
+def test_what_ignores_term_is_killed(directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program_keeper, "TERM_SECONDS", 0.1)
+    ended = run(directory, f"trap '' TERM; {IN_BACKGROUND}; echo begun; exec sleep 600", limits=SHORT)
+    assert ended == Ended(None, b"begun\n")
+    await_end(awaited(tmp_path / "background"))
+
+
+def test_what_has_left_the_group_goes_on(directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program_keeper, "TERM_SECONDS", 0.1)
+    ended = run(directory, "setsid sh -c 'echo $$ > background; exec sleep 600' & exec sleep 600", limits=SHORT)
+    assert ended.status is None
+    os.kill(awaited(tmp_path / "background"), signal.SIGKILL)
+
+
+def test_when_the_delivery_is_killed_its_programs_group_ends(directory: int, tmp_path: Path) -> None:
+    delivery = os.fork()
+    if delivery == 0:
+        run(directory, f"{IN_BACKGROUND}; echo $$ > program; exec sleep 600")
+        os._exit(1)
+    started = awaited(tmp_path / "program"), awaited(tmp_path / "background")
+    os.kill(delivery, signal.SIGKILL)
+    os.waitpid(delivery, 0)
+    for process in started:
+        await_end(process)
+
+
+def test_a_program_begins_with_signals_as_they_are_by_default(directory: int) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as in children of the service
+    try:
+        assert run(directory, "kill -TERM $$; echo survived") == Ended(-signal.SIGTERM, b"")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_program_that_kills_its_keeper_counts_as_killed(directory: int) -> None:
+    assert run(directory, "kill -9 $PPID; sleep 600 & kill -9 $! $$").status == -signal.SIGKILL
+
+
+def test_a_keeper_that_does_not_report_is_not_waited_for(
+    directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "LATE_SECONDS", 0.0)
+    ended = run(directory, "kill -STOP $PPID; echo $PPID > keeper; exec sleep 600", limits=SHORT)
+    assert ended.status is None
+    os.killpg(awaited(tmp_path / "keeper"), signal.SIGKILL)
+
+
+def test_a_keeper_that_does_not_end_is_not_waited_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"T\0\0\0\0")
+        assert programs._last(ours, time.monotonic()) == TimeOver()
 
 
 def test_a_child_in_the_background_does_not_hold_up_the_delivery(directory: int, tmp_path: Path) -> None:
-    ended = run(directory, "sleep 600 & echo $! > background; echo done")
+    ended = run(directory, f"{IN_BACKGROUND}; echo done")
     assert (ended.status, ended.output) == (0, b"done\n")
-    os.kill(int((tmp_path / "background").read_text()), 9)
+    os.kill(awaited(tmp_path / "background"), signal.SIGKILL)
+
+
+def test_a_child_in_the_background_ends_with_the_time(directory: int, tmp_path: Path) -> None:
+    assert run(directory, IN_BACKGROUND, limits=SHORT).status in {0, None}  # None on a slow machine
+    await_end(awaited(tmp_path / "background"))
+
+
+def test_output_is_read_while_nothing_else_happens(directory: int) -> None:
+    ended = run(directory, "exec >&- 2>&-; exit 7")
+    assert ended == Ended(7, b"")
 
 
 def test_memory_files_and_core_are_limited(directory: int) -> None:
     ended = run(directory, "ulimit -v; ulimit -n; ulimit -c; ulimit -t")
     assert ended.output.split() == [str((1 << 30) // 1024).encode(), b"64", b"0", b"20"]
-
-
-def test_no_limit_is_above_our_own(directory: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    hard = {resource.RLIMIT_NOFILE: 32, resource.RLIMIT_CPU: 600}
-    set_to: dict[int, tuple[int, int]] = {}
-    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, hard.get(kind, resource.RLIM_INFINITY)))
-    monkeypatch.setattr(resource, "setrlimit", set_to.__setitem__)
-    monkeypatch.setattr(os, "fchdir", lambda descriptor: None)
-    programs._limit(LIMITS, directory)
-    assert set_to[resource.RLIMIT_NOFILE] == (32, 32)
-    assert set_to[resource.RLIMIT_CPU] == (20, 20)
-    assert set_to[resource.RLIMIT_AS] == (1 << 30, 1 << 30)
 
 
 def test_what_cannot_be_started_is_an_error(directory: int) -> None:
