@@ -94,27 +94,34 @@ class HomeFiles:
         return self._read(path, lambda: os.open(path, _READ | os.O_NOFOLLOW))
 
     def _read(self, path: str, opened: Callable[[], int]) -> InstructionFile | None:
-        named = self._home / path
         try:
             descriptor = opened()
         except OSError as error:
             if error.errno in _MISSING:
                 return None
             if error.errno in {errno.EXDEV, errno.ELOOP}:
-                raise InstructionsError(f"{named}: a symbolic link, or the path, leads out of the home") from error
-            raise HomeUnavailableError(f"{named}: {error.strerror}") from error
+                raise InstructionsError(
+                    f"{self._named(path)}: a symbolic link, or the path, leads out of the home"
+                ) from error
+            raise HomeUnavailableError(f"{self._named(path)}: {error.strerror}") from error
         try:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 return None
             if mode & _WRITABLE_BY_OTHERS:
-                raise InstructionsError(f"{named}: others than its owner can write it ({stat.filemode(mode)})")
+                raise InstructionsError(
+                    f"{self._named(path)}: others than its owner can write it ({stat.filemode(mode)})"
+                )
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 text = file.read(FILE_OCTETS_MAX + 1)
         except OSError as error:
-            raise HomeUnavailableError(f"{named}: {error.strerror}") from error
+            raise HomeUnavailableError(f"{self._named(path)}: {error.strerror}") from error
         finally:
             os.close(descriptor)
         if len(text) > FILE_OCTETS_MAX:
-            raise InstructionsError(f"{named}: longer than {FILE_OCTETS_MAX} octets")
+            raise InstructionsError(f"{self._named(path)}: longer than {FILE_OCTETS_MAX} octets")
         return InstructionFile(path, text, bool(mode & stat.S_IXUSR))
+
+    def _named(self, path: str) -> Path:
+        """Name a file for an error; files that are simply missing, as most are, need no name."""
+        return self._home / path

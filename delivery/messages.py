@@ -46,7 +46,7 @@ class MessageInput:
     def finish(self) -> Message:
         """Return the message, which is whole now, and the caller's to close."""
         descriptor, self._descriptor = self._descriptor, -1
-        head = os.pread(descriptor, HEAD_OCTETS, 0)
+        head = os.pread(descriptor, min(HEAD_OCTETS, self.octets), 0)
         header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
         lines = tuple(header.split(b"\n"))
         first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))
@@ -113,13 +113,13 @@ class Message:
         The line must stand below a Received, which whoever forwards mail puts above it. One on top was added in this
         very delivery, by the mail transport that calls us, as Postfix does.
         """
-        return any(_is_same_field(line, lines.delivered_to) for line in self.below)
+        return _has_field(self.below, lines.delivered_to)
 
     def missing_lines(self, lines: AddedLines, fields: Collection[AddedField]) -> Iterator[bytes]:
         """Yield what of these fields the mail transport has not added already."""
         if "Return-Path" in fields and not any(line[:12].lower() == b"return-path:" for line in self.top):
             yield lines.return_path
-        if "Delivered-To" in fields and not any(_is_same_field(line, lines.delivered_to) for line in self.top):
+        if "Delivered-To" in fields and not _has_field(self.top, lines.delivered_to):
             yield lines.delivered_to
 
     def close(self) -> None:
@@ -146,8 +146,12 @@ def standard_input(pieces: Iterable[bytes]) -> int:
     return descriptor
 
 
-def _is_same_field(line: bytes, field: bytes) -> bool:
+def _has_field(lines: Iterable[bytes], field: bytes) -> bool:
     # The name without case, unlike qmail's check, which a relay that rewrites names can blind.
     name, _, value = field.rstrip(b"\n").partition(b":")
     mark = name.lower() + b":"
-    return line[: len(mark)].lower() == mark and line[len(mark) :].rstrip(b"\r") == value
+    return any(
+        line[: len(mark)].lower() == mark and line[len(mark) :].rstrip(b"\r") == value
+        for line in lines
+        if value in line  # which few lines have, and is found out at once
+    )

@@ -17,7 +17,7 @@ from delivery.environment import Recipient
 from delivery.errors import InstructionsError
 from spool.beneath import open_beneath
 from spool.errors import MailboxUnavailableError
-from spool.homes import STATE_DIRECTORY, locate_mailbox, state_name
+from spool.homes import STATE_DIRECTORY, mailbox_in, state_name
 from spool.mailbox import Mailbox, MailboxKind, MailboxLocation
 from spool.mailboxes import open_mailbox
 from spool.quota.limits import Limit
@@ -51,6 +51,7 @@ class Places:
         self._home = home
         self._settings = settings
         self._follow_links = follow_links
+        self._own_location: MailboxLocation | None = None
         self._directories = contextlib.ExitStack()
 
     def close(self) -> None:
@@ -82,8 +83,12 @@ class Places:
         return open_mailbox(self._named(path, kind), self._settings)
 
     def _own(self) -> MailboxLocation:
-        to = self._recipient
-        return locate_mailbox(to.user, uid=to.uid, gid=to.gid, home=to.home, settings=self._settings)
+        if self._own_location is None:
+            to = self._recipient
+            self._own_location = mailbox_in(
+                self._home, to.home, user=to.user, uid=to.uid, gid=to.gid, settings=self._settings
+            )
+        return self._own_location
 
     def _named(self, path: str, kind: MailboxKind) -> MailboxLocation:
         to = self._recipient

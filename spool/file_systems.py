@@ -63,7 +63,7 @@ class Mounts:
         mounts = self._mounts()
         place = os.path.normpath(path)
         while place not in mounts and place != "/":
-            place = os.path.dirname(place)  # noqa: PTH120 (Path would make an object for each step)
+            place = place.rpartition("/")[0] or "/"
         # A table without a root is that of a process in a chroot; what it lies on has no line.
         return mounts.get(place) or Mount(Path("/"), "unknown", "0:0")
 

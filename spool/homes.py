@@ -50,18 +50,38 @@ def locate_mailbox(user: UserName, *, uid: int, gid: int, home: Path, settings: 
         MailboxUnavailableError: something else stands where the mailbox should, or it cannot be looked at.
     """
     with opened_home(home, uid, moved_below=settings.root) as (descriptor, place):
-        for template in settings.templates:
-            location = _location(template, user, uid, gid, place, settings)
-            base = descriptor if template.in_home else None
-            mode = _mode(location.path, base, len(place.parts))
-            if mode is not None:
-                _check_kind(location, mode)
-                return replace(location, found=True)
-        if location.kind is MailboxKind.MAILDIR:
-            raise MailboxUnavailableError(f"{place}: none of {', '.join(settings.maildrop)} is there")
-        if not template.in_home and not location.path.parent.is_dir():
-            raise HomeUnavailableError(f"{location.path.parent}: no such directory")
-        return location
+        return mailbox_in(descriptor, place, user=user, uid=uid, gid=gid, settings=settings)
+
+
+def mailbox_in(
+    descriptor: int, home: Path, *, user: UserName, uid: int, gid: int, settings: SpoolSettings
+) -> MailboxLocation:
+    """Find a user's mailbox as ``locate_mailbox`` does, in a home that is open (``opened_home``).
+
+    Args:
+        descriptor: of the open home.
+        home: where it is.
+        user: whose mailbox.
+        uid: whose the home is.
+        gid: recorded in the answer.
+        settings: of the spool.
+
+    Raises:
+        HomeUnavailableError: the directory of an mbox outside of the home is missing.
+        MailboxUnavailableError: something else stands where the mailbox should, or it cannot be looked at.
+    """
+    for template in settings.templates:
+        location = _location(template, user, uid, gid, home, settings, found=True)
+        base = descriptor if template.in_home else None
+        mode = _mode(location.path, base, len(home.parts))
+        if mode is not None:
+            _check_kind(location, mode)
+            return location
+    if location.kind is MailboxKind.MAILDIR:
+        raise MailboxUnavailableError(f"{home}: none of {', '.join(settings.maildrop)} is there")
+    if not template.in_home and not location.path.parent.is_dir():
+        raise HomeUnavailableError(f"{location.path.parent}: no such directory")
+    return replace(location, found=False)
 
 
 def location_of_kind(
@@ -151,7 +171,14 @@ def make_mailbox(location: MailboxLocation) -> None:
 
 
 def _location(
-    template: MaildropTemplate, user: UserName, uid: int, gid: int, home: Path, settings: SpoolSettings
+    template: MaildropTemplate,
+    user: UserName,
+    uid: int,
+    gid: int,
+    home: Path,
+    settings: SpoolSettings,
+    *,
+    found: bool = False,
 ) -> MailboxLocation:
     directory = hash_directory(user, home, settings) if "{hash}" in template.text else ""
     return MailboxLocation(
@@ -164,6 +191,7 @@ def _location(
         state=home / STATE_DIRECTORY,
         # With the user in it: two users of one home may have two mailboxes, or one.
         state_name=state_name(template.text.replace("{user}", user.text)),
+        found=found,
     )
 
 
@@ -211,18 +239,21 @@ def _open_home(home: Path, root: Path | None) -> tuple[int, Path]:
     return os.open(home, _LOOK), home
 
 
-def _mode(path: Path, base: int | None, base_parts: int) -> int | None:
-    """Look at a path, through an open directory that is its first ``base_parts`` parts; None if it is missing."""
-    with contextlib.ExitStack() as stack, durable.storage_errors(path):
-        try:
-            if base is None:
-                return path.lstat().st_mode
-            *directories, name = path.parts[base_parts:]
-            for part in directories:
+def _mode(path: Path, base: int | None, home: Path) -> int | None:
+    """Look at a path, if it lies in a home that is open, through that; None if it is missing."""
+    try:
+        if base is None:
+            return path.lstat().st_mode
+        if path.parent == home:
+            return os.stat(path.name, dir_fd=base, follow_symlinks=False).st_mode
+        with contextlib.ExitStack() as stack:
+            for part in path.parent.relative_to(home).parts:
                 base = _entered(stack, part, base)
-            return os.stat(name, dir_fd=base, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            return None
+            return os.stat(path.name, dir_fd=base, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MailboxUnavailableError(f"{path}: {error}") from error
 
 
 def _check_kind(location: MailboxLocation, mode: int) -> None:

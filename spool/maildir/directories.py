@@ -77,6 +77,26 @@ def open_directory(maildir: Path, name: str) -> int:
         os.close(root)
 
 
+@contextlib.contextmanager
+def opened_directories(maildir: Path, *names: str) -> Iterator[list[int]]:
+    """Hold several of a Maildir's directories open, all of one Maildir, and give their descriptors.
+
+    Raises:
+        OSError: as ``open_directory``.
+    """
+    descriptors: list[int] = []
+    try:
+        root = os.open(maildir, _DIRECTORY)
+        try:
+            descriptors.extend(os.open(name, _DIRECTORY, dir_fd=root) for name in names)
+        finally:
+            os.close(root)
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
 class MessageDirectories:
     """``new`` and ``cur`` of one Maildir, open."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -13,7 +12,7 @@ from spool.errors import MailboxBusyError
 from spool.kept_snapshots import KEEPS_NOTHING, KeptSnapshots
 from spool.mailbox import Delivered, Envelope, MailboxLocation
 from spool.maildir.current import current_snapshot
-from spool.maildir.directories import MessageDirectories, open_directory, sweep_tmp
+from spool.maildir.directories import MessageDirectories, opened_directories, sweep_tmp
 from spool.maildir.maildrop import MaildirMaildrop
 from spool.maildir.names import UniqueNames, with_sizes
 from spool.session_lock import SessionLock
@@ -57,7 +56,10 @@ class MaildirMailbox:
         """
         counter = WireCounter()
         name = self._names.make()
-        with durable.storage_errors(self.location.path), self._directory("tmp") as tmp, self._directory("new") as new:
+        with (
+            durable.storage_errors(self.location.path),
+            opened_directories(self.location.path, "tmp", "new") as (tmp, new),
+        ):
             octets = durable.create_file(name, _counted(message, counter), dir_fd=tmp)
             # The sizes are known only now, and nobody reads the names in tmp.
             final = with_sizes(name, disk_octets=octets, wire_octets=counter.octets)
@@ -103,14 +105,6 @@ class MaildirMailbox:
             except BaseException:
                 directories.close()
                 raise
-
-    @contextlib.contextmanager
-    def _directory(self, name: str) -> Iterator[int]:
-        descriptor = open_directory(self.location.path, name)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
 
 
 def _counted(pieces: Iterable[bytes], counter: WireCounter) -> Iterator[bytes]:

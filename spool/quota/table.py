@@ -32,6 +32,7 @@ class Limits:
 
     def __init__(self, path: Path, default: Limit | None) -> None:
         self._path: Final = path
+        self._name: Final = os.fspath(path)
         self._default: Final = default
         self._kept: tuple[Stamp, bytes] | None = None
 
@@ -62,11 +63,12 @@ class Limits:
 
     def _text(self) -> bytes:
         try:
+            stamp = stamp_of(os.stat(self._name))  # noqa: PTH116 (for each recipient; Path.stat takes twice as long)
+            kept = self._kept
+            if kept is not None and kept[0] == stamp:
+                return kept[1]
             with self._path.open("rb") as file:
                 stamp = stamp_of(os.fstat(file.fileno()))
-                kept = self._kept
-                if kept is not None and kept[0] == stamp:
-                    return kept[1]
                 text = file.read()
         except FileNotFoundError:
             return b""
