@@ -35,6 +35,8 @@ from serving.transports import StreamTransport
 CLOSE_SECONDS: Final = 30.0
 INPUT_OCTETS_MAX: Final = 256 * 1024
 """With so much unread input a client has to wait."""
+HELD_SECONDS: Final = 1.0
+"""So long replies wait for those to the pipelined commands behind them."""
 
 
 class Phase(enum.Enum):
@@ -72,6 +74,9 @@ class LmtpProtocol(TwistedProtocol):
         self._incoming: IncomingMessage | None = None
         self._storing = False
         self._clogged = False
+        self._checking = False
+        self._held: list[bytes] = []
+        self._held_since = 0.0
 
     # -- from Twisted -------------------------------------------------------------------------------------------------
 
@@ -130,36 +135,59 @@ class LmtpProtocol(TwistedProtocol):
     def _carry_out(self, steps: Iterable[Step]) -> None:
         for step in steps:
             # When the connection is gone the session still has to come to the end of its steps.
-            if self._phase in {Phase.OPEN, Phase.HANDSHAKE}:
+            if self._phase is Phase.OPEN or self._phase is Phase.HANDSHAKE:
                 self._carry_out_one(step)
+        self._send_held()
         self._govern_reading()
 
     def _carry_out_one(self, step: Step) -> None:
         match step:
             case Send(octets):
-                self._stream.write(octets)
+                self._hold(octets)
             case Content(octets):
                 self._message().add(octets)
             case Discard():
                 self._forget_message()
             case CheckRecipient(address, sender):
+                self._checking = True
                 self._recipients.check(address, sender).addCallback(self._checked)
             case Deliver(envelope):
                 self._deliver(envelope)
             case StartTls():
                 assert self._service.tls is not None, "STARTTLS is offered only with a context"
                 self._phase = Phase.HANDSHAKE
+                self._send_held()
                 self._stream.startTLS(self._service.tls)
             case Close():
                 self._close()
             case _:
                 assert_never(step)
 
+    def _hold(self, octets: bytes) -> None:
+        if not self._held:
+            self._held_since = self._service.clock.seconds()
+        self._held.append(octets)
+
+    def _send_held(self) -> None:
+        """Send replies in as few packets as can be (RFC 2920 section 3.2): a segment costs more than what is in it.
+
+        While a recipient is checked, replies to what was pipelined before wait for the next ones.
+        """
+        if not self._held:
+            return
+        if self._checking and self._service.clock.seconds() - self._held_since < HELD_SECONDS:
+            return
+        self._stream.write(b"".join(self._held))
+        self._held.clear()
+
     def _checked(self, refusal: Reply | None) -> None:
+        self._checking = False
         if self._phase is Phase.OPEN:
             self._carry_out(self._session.recipient_checked(refusal))
 
     def _close(self) -> None:
+        self._checking = False
+        self._send_held()
         self._phase = Phase.CLOSING
         self._set_timer(CLOSE_SECONDS)
         self._stream.unregisterProducer()

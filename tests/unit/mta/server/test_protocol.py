@@ -83,7 +83,8 @@ def test_trouble_that_nobody_foresaw_is_temporary() -> None:
 
 def test_a_recipient_that_cannot_be_checked_is_refused_for_now() -> None:
     client = Connection()
-    assert client.begin("slow-check@y") == ["250", "250 2.1.0"]
+    client.ask(b"LHLO c", b"MAIL FROM:<s@x>")
+    assert client.ask(b"RCPT TO:<slow-check@y>") == []
     client.clear()
     client.clock.advance(CHECK_SECONDS)
     assert client.answers() == ["451 4.4.2"]
@@ -331,3 +332,17 @@ def test_replies_do_not_wait_in_the_kernel_and_a_dead_client_is_found_out() -> N
     transport = TcpTransport()
     Connection().factory.buildProtocol(None).makeConnection(transport)  # type: ignore[no-untyped-call]
     assert transport.options == ["nodelay=True", "keepalive=True"]
+
+
+def test_replies_to_pipelined_commands_are_sent_together_once_the_recipients_are_checked() -> None:
+    client = Connection()
+    assert client.begin("a@y", "slow-check@y") == []
+    client.clock.advance(CHECK_SECONDS)
+    assert client.answers() == ["250", "250 2.1.0", "250 2.1.5", "451 4.4.2"]
+
+
+def test_replies_do_not_wait_long_for_those_behind_them() -> None:
+    client = Connection()
+    assert client.begin("slow-check-1@y", "slow-check-2@y") == []
+    client.clock.advance(CHECK_SECONDS)
+    assert client.answers() == ["250", "250 2.1.0", "451 4.4.2"]
