@@ -73,7 +73,7 @@ def mailbox_in(
     for template in settings.templates:
         location = _location(template, user, uid, gid, home, settings, found=True)
         base = descriptor if template.in_home else None
-        mode = _mode(location.path, base, len(home.parts))
+        mode = _mode(location.path, base, home)
         if mode is not None:
             _check_kind(location, mode)
             return location
