@@ -10,6 +10,7 @@ import datetime
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from serving.settings import LOG_LEVELS
@@ -79,8 +80,13 @@ LINE_FORMATS: Final[Mapping[str, LineFormat]] = {"text": text_line, "json": json
 
 
 def _time(epoch_seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(epoch_seconds, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, fraction = divmod(epoch_seconds, 1)
+    return f"{_whole_second(int(seconds))}.{int(fraction * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _whole_second(epoch_seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(epoch_seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _text(value: object) -> str:
