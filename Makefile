@@ -21,9 +21,9 @@ demo: setup ## build a sample site and serve it: POP3 on 127.0.0.1:11110, POP3S 
 test: setup ## the tests that need no privilege and no other program
 	$(BIN)/python -m pytest
 
-coverage: setup ## every branch of the POP3 core, accounts, spool, delivery and mail service, each by its own unit tests
-	$(BIN)/python -m pytest -q tests/unit/popd/pop3 tests/unit/accounts tests/unit/spool tests/unit/delivery tests/unit/mta \
-		--cov=popd.pop3 --cov=accounts --cov=spool --cov=delivery --cov=mta --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+coverage: setup ## every branch of the POP3 core, accounts, spool, delivery, mail service and notices, each by its own unit tests
+	$(BIN)/python -m pytest -q tests/unit/popd/pop3 tests/unit/accounts tests/unit/spool tests/unit/delivery tests/unit/mta tests/unit/notify \
+		--cov=popd.pop3 --cov=accounts --cov=spool --cov=delivery --cov=mta --cov=notify --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 
 check: setup ## lint, formatting, types, import contracts
 	$(BIN)/ruff check .

@@ -114,3 +114,8 @@ def test_outside_of_an_instruction_line_it_refuses(
     monkeypatch.delenv("NEWSENDER", raising=False)
     assert forward.main(["a@b"]) == 100
     assert "NEWSENDER is not set" in capsys.readouterr().err
+
+
+def test_a_notice_never_keeps_mail_waiting(mail: Mail) -> None:
+    assert mail.deliver("|qbiff\n|qbiff --no-such-option\n&ann@example.net") == "ok"
+    assert mail.called() == ["-i -f s@example.net -- ann@example.net"]

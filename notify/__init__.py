@@ -1,0 +1,1 @@
+"""New mail, wherever a person looks."""
