@@ -12,6 +12,7 @@ from serving.plain_logging import start_plain_logging
 from serving.sockets import inherited_sockets
 from serving.supervisor import Supervisor
 from tools.command import add_site_option, site_of
+from tools.hand_over_place import settings_octets, tell_deliverers
 from tools.preload import preload
 from tools.service import service_plan
 from tools.site_settings import read_site_settings
@@ -33,9 +34,11 @@ def _serve(options: argparse.Namespace) -> int:
     site = site_of(options)
 
     def plan() -> SupervisorPlan:
+        read_from = settings_octets(site)
         settings = read_site_settings(site, options.set)
         warnings: list[str] = []
         made = service_plan(site, settings, warnings.append)
+        tell_deliverers(site, settings, read_from, warnings.append)
         start_plain_logging(settings.log)  # not before: a reload that is refused changes nothing
         for warning in warnings:
             _log.warning("%s", warning)

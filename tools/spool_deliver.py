@@ -1,120 +1,126 @@
-"""spool-deliver: deliver one message, read from stdin, as its recipient's instructions say, else into their maildrop.
+"""spool-deliver: hand one message over to the site's service where it runs; else deliver it in this process.
 
-USER is a local part or an address of a local domain: an exact record of control/assign, else the longest wildcard. On
-failure the first line of output begins with the enhanced status code of RFC 3463. That output may reach the sender, who
-is a stranger, so it names no path and no uid; the whole reason goes to syslog (facility mail).
+A process per message has to start fast, so nothing is imported here but what handing over needs (``bench/lda.py`` has
+the figures), and ``launchers/spool-deliver`` starts it without what Python loads by itself. Ordinary command lines are
+understood here, all others by ``tools.deliver_alone``, which has the whole parser: what both understand they understand
+alike.
 """
 
-from __future__ import annotations
-
-import argparse
+import posix
 import sys
-import syslog
-import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, NoReturn
+
+from delivery.handing_over import NobodyThereError, Reply, find_place, hand_over
+
+DEFAULT_SITE = "/etc/mailspool"  # spool.site's, which takes long to load
 
 
-@dataclass(frozen=True, slots=True)
 class ExitCodes:
     """What the mail transport that runs us understands."""
 
-    no_user: int
-    refused: int
-    try_later: int
+    __slots__ = ("no_user", "refused", "try_later")
+
+    def __init__(self, *, no_user: int, refused: int, try_later: int) -> None:
+        self.no_user = no_user
+        self.refused = refused
+        self.try_later = try_later
 
 
-EXIT_CODES: Final[Mapping[str, ExitCodes]] = {
+EXIT_CODES = {
     "qmail": ExitCodes(no_user=100, refused=100, try_later=111),
     # sysexits.h: EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL. Postfix, for one, takes 111 for a bounce.
     "sysexits": ExitCodes(no_user=67, refused=69, try_later=75),
 }
-DEFAULT_EXIT_CODES: Final = "qmail"
+DEFAULT_EXIT_CODES = "qmail"
+
+_NO_USER = ("5.1.1", "5.1.2", "5.1.3")
+_STDIN = 0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+class Asked:
+    """What a command line asks for: ``sender`` is empty for the null sender."""
+
+    __slots__ = ("codes", "recipient", "sender", "site")
+
+    def __init__(self, *, site: str, sender: str, codes: ExitCodes, recipient: str) -> None:
+        self.site = site
+        self.sender = sender
+        self.codes = codes
+        self.recipient = recipient
+
+
+def start() -> None:
+    """Run the command and end the process, without taking the interpreter apart first, which takes 2 ms."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    posix._exit(status)  # noqa: SLF001 - the name that ends a process at once
+
+
+def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit status is the return value."""
     arguments = sys.argv[1:] if argv is None else argv
-    codes = EXIT_CODES[_dialect(arguments)]
-    try:
-        return _run(arguments, codes)
-    except Exception as error:
-        # A bug must never bounce mail.
-        print("4.3.0 mail system error", file=sys.stderr)
-        _log("".join(traceback.format_exception(error)))
-    except KeyboardInterrupt:
-        print("4.3.0 interrupted", file=sys.stderr)
-    return codes.try_later
+    asked = _understood(arguments)
+    place = None if asked is None else find_place(asked.site)
+    if asked is not None and place is not None:
+        try:
+            return _status(hand_over(place, asked.sender, asked.recipient, _STDIN), asked.codes)
+        except NobodyThereError:
+            pass
+        except (Exception, KeyboardInterrupt) as error:  # a bug must never bounce mail
+            print("4.3.0 mail system error", file=sys.stderr)
+            _log(f"{asked.recipient}: not handed over: {error}")
+            return asked.codes.try_later
+    return _alone(arguments)
 
 
-def _dialect(arguments: Sequence[str]) -> str:
-    """Which exit codes are asked for; known before all else, because wrong arguments must be temporary in them too."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--exit-codes")
-    try:
-        asked, _ = parser.parse_known_args(arguments)
-    except argparse.ArgumentError:
-        return DEFAULT_EXIT_CODES
-    return asked.exit_codes if asked.exit_codes in EXIT_CODES else DEFAULT_EXIT_CODES
-
-
-def _run(arguments: Sequence[str], codes: ExitCodes) -> int:
-    # Loaded here: an installation that is broken, or being replaced at the moment, must not bounce mail either.
-    from spool.errors import MalformedNameError, NoSuchUserError, SettingsError, SpoolError  # noqa: PLC0415
-    from tools.command import site_of  # noqa: PLC0415
-    from tools.delivering import delivery_agent, pieces  # noqa: PLC0415
-
-    options = _parser(codes).parse_args(arguments)
-    try:
-        agent = delivery_agent(site_of(options))
-        if options.explain:
-            for line in agent.explain(options.user, options.sender or None):
-                print(line)
+def _understood(arguments: list[str]) -> Asked | None:
+    """Take an ordinary command line apart; None for one that needs the whole parser."""
+    options = {
+        "--site": posix.environ.get(b"MAILSPOOL_SITE", b"").decode("utf-8", "surrogateescape") or DEFAULT_SITE,
+        "--sender": "",
+        "--exit-codes": DEFAULT_EXIT_CODES,
+    }
+    recipients: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            recipients += left
+        elif argument.startswith("-"):
+            name, equals, value = argument.partition("=")
+            if not equals:
+                value = next(left, "-")
+            if name not in options or (not equals and value.startswith("-")):
+                return None
+            options[name] = value
         else:
-            agent.deliver(options.user, options.sender or None, pieces(sys.stdin.buffer))
-    except SpoolError as error:
-        print(f"{error.status} {error.public_text}", file=sys.stderr)
-        if options.explain:
-            print(error, file=sys.stderr)  # to the operator who asks, and no sender
-        _log(f"{options.user}: {error.status} {error}")
-        match error:
-            case SettingsError():
-                return codes.try_later
-            case NoSuchUserError() | MalformedNameError():
-                return codes.no_user
-            case _:
-                return codes.refused if error.status.permanent else codes.try_later
-    return 0
+            recipients.append(argument)
+    codes = EXIT_CODES.get(options["--exit-codes"])
+    if codes is None or len(recipients) != 1 or not options["--site"]:
+        return None
+    return Asked(site=options["--site"], sender=options["--sender"], codes=codes, recipient=recipients[0])
 
 
-def _parser(codes: ExitCodes) -> argparse.ArgumentParser:
-    from tools.command import add_site_option  # noqa: PLC0415 - see _run
-
-    parser = _Parser(codes)
-    add_site_option(parser)
-    parser.add_argument(
-        "--sender", metavar="ADDRESS", default="", help="the envelope sender (default: the null sender)"
-    )
-    parser.add_argument(
-        "--explain", action="store_true", help="say who decides what becomes of a message; deliver nothing"
-    )
-    parser.add_argument("--exit-codes", choices=tuple(EXIT_CODES), default=DEFAULT_EXIT_CODES, help="default: qmail")
-    parser.add_argument("user", metavar="USER", help="a local part, or an address of a local domain")
-    return parser
+def _status(reply: Reply, codes: ExitCodes) -> int:
+    """Say what a reply means to the mail transport; only what is certain is for good."""
+    if reply.good:
+        return 0
+    print(reply.status or f"{str(reply.code)[0]}.0.0", reply.text, file=sys.stderr)
+    if not 500 <= reply.code < 600:
+        return codes.try_later
+    return codes.no_user if reply.status in _NO_USER else codes.refused
 
 
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, codes: ExitCodes) -> None:
-        super().__init__(prog="spool-deliver", description=__doc__, allow_abbrev=False)
-        self._codes = codes
+def _alone(arguments: list[str]) -> int:
+    if sys.flags.no_site:
+        import site  # noqa: PLC0415
 
-    def error(self, message: str) -> NoReturn:
-        print(f"4.3.5 usage: {message}", file=sys.stderr)
-        self.exit(self._codes.try_later)
+        site.main()  # we were started without what finds the packages that this one needs
+    from tools import deliver_alone  # noqa: PLC0415
+
+    return deliver_alone.main(arguments)
 
 
 def _log(text: str) -> None:
-    syslog.openlog("spool-deliver", syslog.LOG_PID, syslog.LOG_MAIL)
-    for line in text.splitlines():
-        syslog.syslog(syslog.LOG_ERR, line)
+    from tools.deliver_alone import log  # noqa: PLC0415
+
+    log(text)

@@ -12,23 +12,24 @@ import pytest
 
 from tests.unit.docs.pages import CHECKOUT, PAGES, blocks, name_of
 from tools import (
+    deliver_alone,
     mailspool,
     spool_assign,
     spool_check,
     spool_convert,
-    spool_deliver,
     spool_expire,
     spool_import,
     spool_quota,
     spool_uidl,
 )
+from tools.spool_deliver import EXIT_CODES
 
 PARSERS = {
     "mailspool": mailspool._parser(),
     "spool-assign": spool_assign._parser(),
     "spool-check": spool_check._parser(),
     "spool-convert": spool_convert._parser(),
-    "spool-deliver": spool_deliver._parser(spool_deliver.EXIT_CODES["qmail"]),
+    "spool-deliver": deliver_alone.command_line(EXIT_CODES["qmail"]),
     "spool-expire": spool_expire._parser(),
     "spool-import": spool_import._parser(),
     "spool-quota": spool_quota._parser(),
