@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+import struct
 from typing import Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -11,6 +13,7 @@ from twisted.internet.interfaces import IAddress
 from accounts.requests import Peer
 
 UNIX_ADDRESS: Final = "unix"  # as accounts.requests.Peer has it
+_CREDENTIALS: Final = struct.Struct("iII")  # struct ucred of unix(7): pid, uid, gid
 
 
 def peer_of(address: IAddress | None, *, tls: bool) -> Peer:
@@ -20,3 +23,15 @@ def peer_of(address: IAddress | None, *, tls: bool) -> Peer:
     found = ipaddress.ip_address(address.host)
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return Peer(str(mapped or found), address.port, tls)
+
+
+def uid_of_peer(connection: socket.socket) -> int | None:
+    """Say as whom the process at the other end of a UNIX connection connected; None of any other connection.
+
+    What it has become since makes no difference.
+    """
+    if connection.family != socket.AF_UNIX:
+        return None
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(credentials)[1]
+    return uid

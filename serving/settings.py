@@ -7,6 +7,7 @@ Each class checks its own values and raises ``ValueError`` with a text that begi
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ LOG_FORMATS: Final = ("text", "json")
 LOG_LEVELS: Final = ("debug", "info", "warn", "error", "critical")
 WORKERS_MAX: Final = 1024  # a slip of the finger must not fork without end
 UNIX_PATH_OCTETS_MAX: Final = 107  # unix(7): sun_path has 108 octets, the last a NUL
+_MODE: Final = re.compile(r"0?[0-7]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class ListenerSettings:
     """One listening socket.
 
     ``certificate`` (PEM, the chain included) and ``key`` enable TLS; ``client_ca`` asks clients for a certificate and
-    believes those its authorities signed.
+    believes those its authorities signed. A UNIX socket has ``socket_mode``, octal, and ``socket_group``; whoever may
+    write it may connect.
     """
 
     protocol: str
@@ -103,6 +106,8 @@ class ListenerSettings:
     certificate: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
+    socket_mode: str = "0666"
+    socket_group: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("protocol", self.protocol, PROTOCOLS)
@@ -110,6 +115,8 @@ class ListenerSettings:
             parse_address(self.address)
         except ValueError as error:
             raise ValueError(f"address: {error}") from None
+        if not _MODE.fullmatch(self.socket_mode):
+            raise ValueError(f"socket_mode: expected an octal mode such as 0660, found {self.socket_mode!r}")
         if (self.certificate is None) is not (self.key is None):
             raise ValueError("certificate: certificate and key must be given together")
         if self.certificate is None and self.implicit_tls:
@@ -126,6 +133,11 @@ class ListenerSettings:
     def socket_address(self) -> SocketAddress:
         """``address``, taken apart."""
         return parse_address(self.address)
+
+    @property
+    def mode(self) -> int:
+        """``socket_mode`` as a number."""
+        return int(self.socket_mode, 8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -21,11 +22,23 @@ _FIRST_INHERITED: Final = 3  # sd_listen_fds(3)
 
 
 @dataclass(frozen=True, slots=True)
+class SocketAccess:
+    """Who may connect to a UNIX socket: whom its mode and its group let write it. None leaves the group as it is."""
+
+    mode: int = EVERYBODY
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerPlan:
-    """What is to be served where."""
+    """What is to be served where.
+
+    Plans are the same where protocol and address are: ``access`` to a socket that is kept is changed while it listens.
+    """
 
     protocol: str
     address: SocketAddress
+    access: SocketAccess = field(default=SocketAccess(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +53,12 @@ class Listener:
         return f"{self.plan.protocol}={self.address}"
 
 
-def listen(address: SocketAddress, *, mode: int = EVERYBODY) -> socket.socket:
+def listen(address: SocketAddress, *, access: SocketAccess = SocketAccess()) -> socket.socket:
     """Bind and listen; connections queue from now on.
 
     Args:
         address: where; a left-over UNIX socket there is replaced, one that somebody listens on is not.
-        mode: the mode of a UNIX socket: who may connect needs write permission.
+        access: who may connect to a UNIX socket.
 
     Raises:
         SettingsError: the address is wrong, taken, or not ours to bind; the message names it.
@@ -55,7 +68,7 @@ def listen(address: SocketAddress, *, mode: int = EVERYBODY) -> socket.socket:
             case InternetAddress():
                 return _listen_tcp(address)
             case UnixAddress():
-                return _listen_unix(address.path, mode)
+                return _listen_unix(address.path, access)
     except (OSError, ValueError) as error:
         raise SettingsError(f"cannot listen on {address}: {error}") from error
 
@@ -120,8 +133,10 @@ class ListeningSockets:
     def _listener(self, plan: ListenerPlan) -> Listener:
         listening = self._open.get(plan)
         if listening is None:
-            listening = self._inherited.get(_key(plan.address)) or listen(plan.address)
+            listening = self._inherited.get(_key(plan.address)) or listen(plan.address, access=plan.access)
             self._open[plan] = listening
+        elif isinstance(plan.address, UnixAddress) and listening not in self._inherited.values():
+            _change_access(plan.address, plan.access)
         return Listener(plan, listening, address_of(listening))
 
     def _close(self, plans: Iterable[ListenerPlan]) -> None:
@@ -133,6 +148,13 @@ class ListeningSockets:
             if isinstance(plan.address, UnixAddress):
                 with suppress(OSError):
                     plan.address.path.unlink()
+
+
+def _change_access(address: UnixAddress, access: SocketAccess) -> None:
+    try:
+        _grant(address.path, access)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"cannot change who may connect to {address}: {error}") from error
 
 
 def _listen_tcp(address: InternetAddress) -> socket.socket:
@@ -151,7 +173,7 @@ def _listen_tcp(address: InternetAddress) -> socket.socket:
         raise
 
 
-def _listen_unix(path: Path, mode: int) -> socket.socket:
+def _listen_unix(path: Path, access: SocketAccess) -> socket.socket:
     if len(os.fsencode(path)) > UNIX_PATH_OCTETS_MAX:
         raise ValueError(f"a UNIX socket's path has at most {UNIX_PATH_OCTETS_MAX} octets")
     _remove_stale(path)
@@ -160,11 +182,20 @@ def _listen_unix(path: Path, mode: int) -> socket.socket:
         # No umask: it belongs to the whole process. A socket without write permission refuses everybody meanwhile.
         os.fchmod(listening.fileno(), 0)
         listening.bind(os.fspath(path))
-        path.chmod(mode)
+        _grant(path, access)
         return _start(listening)
     except OSError:
         listening.close()
         raise
+
+
+def _grant(path: Path, access: SocketAccess) -> None:
+    if access.group is not None:
+        try:
+            os.chown(path, -1, grp.getgrnam(access.group).gr_gid, follow_symlinks=False)
+        except KeyError:
+            raise ValueError(f"there is no group {access.group}") from None
+    path.chmod(access.mode)
 
 
 def _remove_stale(path: Path) -> None:

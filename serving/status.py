@@ -18,7 +18,7 @@ from typing import Any, Final
 from serving.children import Child
 from serving.generations import Generation
 from serving.settings import UNIX_PATH_OCTETS_MAX, UnixAddress
-from serving.sockets import listen
+from serving.sockets import SocketAccess, listen
 from spool.errors import SettingsError
 
 SOCKET_NAME: Final = "status.sock"
@@ -36,7 +36,7 @@ class StatusServer:
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
-        self._listening = listen(UnixAddress(path), mode=0o600)
+        self._listening = listen(UnixAddress(path), access=SocketAccess(0o600))
         self._waiting: list[socket.socket] = []
         self._uncounted: set[int] = set()
         self.answer_by: float | None = None

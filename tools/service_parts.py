@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from serving.certificates import TlsMaterial
 from serving.privileges import Identity
 from serving.settings import ListenerSettings
-from serving.sockets import ListenerPlan
+from serving.sockets import ListenerPlan, SocketAccess
 from spool.site import Site
 from tools.site_settings import SiteSettings
 
@@ -33,4 +33,5 @@ class ServiceParts:
 
 def plan_of(listener: ListenerSettings) -> ListenerPlan:
     """Say what is served where, without its files."""
-    return ListenerPlan(listener.protocol, listener.socket_address)
+    access = SocketAccess(listener.mode, listener.socket_group)
+    return ListenerPlan(listener.protocol, listener.socket_address, access)

@@ -128,6 +128,17 @@ def test_an_unknown_log_choice_is_refused(format_: str, level: str, named: str) 
         LogSettings(format_, level)
 
 
+@pytest.mark.parametrize(("text", "mode"), [("0660", 0o660), ("600", 0o600), ("0666", 0o666)])
+def test_the_mode_of_a_socket_is_octal(text: str, mode: int) -> None:
+    assert ListenerSettings("lmtp", "unix:/x", socket_mode=text).mode == mode
+
+
+@pytest.mark.parametrize("text", ["", "66", "0o660", "0686", "1777", "u+w"])
+def test_what_is_no_mode_of_a_socket_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="socket_mode: expected an octal mode"):
+        ListenerSettings("lmtp", "unix:/x", socket_mode=text)
+
+
 def listeners(*each: str) -> list[ListenerSettings]:
     pairs = (text.split("=", 1) for text in each)
     return [ListenerSettings(protocol, address, PEM, PEM) for protocol, address in pairs]

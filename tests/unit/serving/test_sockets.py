@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import stat
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from serving.settings import InternetAddress, UnixAddress
-from serving.sockets import ListenerPlan, ListeningSockets, address_of, inherited_sockets, listen
+from serving.sockets import ListenerPlan, ListeningSockets, SocketAccess, address_of, inherited_sockets, listen
 from spool.errors import SettingsError
 
 ANY_PORT = ListenerPlan("pop3", InternetAddress("127.0.0.1", 0))
@@ -50,7 +51,7 @@ def test_a_taken_address_is_an_error_that_names_it() -> None:
 
 def test_a_unix_socket_has_the_mode_asked_for(tmp_path: Path) -> None:
     address = UnixAddress(tmp_path / "s")
-    with listen(address, mode=0o600) as listening:
+    with listen(address, access=SocketAccess(0o600)) as listening:
         assert address_of(listening) == address
         assert stat.S_IMODE(address.path.stat().st_mode) == 0o600
 
@@ -100,6 +101,31 @@ def test_a_socket_that_stays_is_the_same_and_one_that_goes_is_closed(tmp_path: P
     assert not (tmp_path / "s").exists()
     sockets.keep_only(())
     assert not connects(after[0].address)
+
+
+def test_a_socket_may_belong_to_a_group(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with listen(UnixAddress(path), access=SocketAccess(0o620, grp.getgrgid(os.getegid()).gr_name)):
+        status = path.stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o620, os.getegid())
+
+
+def test_a_group_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no group nobodys"):
+        listen(UnixAddress(tmp_path / "s"), access=SocketAccess(0o660, "nobodys"))
+
+
+def test_who_may_connect_to_a_socket_that_stays_is_changed_while_it_listens(tmp_path: Path) -> None:
+    sockets = ListeningSockets()
+    address = UnixAddress(tmp_path / "s")
+    (before,) = sockets.prepare([ListenerPlan("lmtp", address)])
+    (after,) = sockets.prepare([ListenerPlan("lmtp", address, SocketAccess(0o600))])
+    assert after.socket is before.socket
+    assert stat.S_IMODE(address.path.stat().st_mode) == 0o600
+    with pytest.raises(SettingsError, match="cannot change who may connect"):
+        sockets.prepare([ListenerPlan("lmtp", address, SocketAccess(0o660, "nobodys"))])
+    assert connects(address)
+    sockets.keep_only(())
 
 
 def test_when_one_socket_cannot_be_bound_none_of_the_new_ones_stays(tmp_path: Path) -> None:
