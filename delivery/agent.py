@@ -12,11 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from delivery.engine import Attempt, Means, Report, check_possible, deliver
+from delivery.engine import Attempt, Means, Report, Run, check_possible, deliver
 from delivery.environment import PATH, Recipient
 from delivery.errors import NotLocalError, ProgramDeferredError
 from delivery.explanation import explain
@@ -26,7 +28,9 @@ from delivery.home_files import HomeFiles
 from delivery.messages import Message, standard_input
 from delivery.places import Places
 from delivery.plans import Plan, make_plan
-from delivery.programs import Ended, ProgramLimits, run_program
+from delivery.program_keeper import ProgramLimits
+from delivery.program_shares import ProgramShare, ProgramShares
+from delivery.programs import Ended, run_program
 from delivery.settings import DeliverySettings
 from spool import durable
 from spool.assign_directory import AssignDirectory
@@ -51,11 +55,18 @@ class Account:
         recipient: the address, and whose it is.
         wildcard: the prefix of the wildcard in ``assign`` that took it, None for an exact assignment.
         limit: what their mailbox may hold, None for no limit.
+        programs: how many of their deliveries may run programs at once, and how long each of these may take.
     """
 
     recipient: Recipient
     wildcard: str | None
     limit: Limit | None
+    programs: ProgramShare
+
+
+def _without_slot(_: Account) -> AbstractContextManager[None]:
+    """Nobody counts: whoever starts this process for a message has limits of their own."""
+    return contextlib.nullcontext()
 
 
 class DeliveryAgent:
@@ -67,7 +78,10 @@ class DeliveryAgent:
         delivery: its settings.
         become: makes this process a recipient, for good; raises a SpoolError where it cannot.
         has_own_uid: whether the kernel keeps the user of this uid apart from the others. For those it does not, no link
-            may lead out of their home and none of their programs is run.
+            may lead out of their home, and their programs are run by ``programs_elsewhere`` or not at all.
+        program_slot: what the programs of one delivery are held within, where they run in this process; raises a
+            ProgramDeferredError where there is none, and sees one where a program has failed.
+        programs_elsewhere: takes a slot, and gives what runs programs as somebody who can read no mail.
     """
 
     def __init__(
@@ -78,15 +92,20 @@ class DeliveryAgent:
         *,
         become: Callable[[Recipient], None],
         has_own_uid: Callable[[int], bool],
+        program_slot: Callable[[Account], AbstractContextManager[None]] = _without_slot,
+        programs_elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None,
     ) -> None:
         self._site = site
         self._spool = spool
         self._delivery = delivery
         self._become = become
         self._has_own_uid = has_own_uid
+        self._program_slot = program_slot
+        self._programs_elsewhere = programs_elsewhere
         self._domains = Locals(site.locals)
         self._directory = AssignDirectory(site.assign_compiled)
         self._limits = Limits(site.quotas, spool.quota_limit)
+        self._shares = ProgramShares(site.programs, delivery)
 
     def deliver(self, address: str, sender: str | None, message: Iterable[bytes]) -> Report:
         """Deliver a message to one address.
@@ -127,7 +146,7 @@ class DeliveryAgent:
         if not at:
             domain = str(min(self._domains.all(), default=_NO_DOMAIN, key=str))
         recipient = Recipient(local, domain, user, record.uid, record.gid, record.home, record.dash, record.extension)
-        return Account(recipient, match.prefix, self._limits.of(user))
+        return Account(recipient, match.prefix, self._limits.of(user), self._shares.of(user))
 
     def check(self, account: Account, sender: str | None) -> None:
         """See, as the recipient, whether a message could be delivered to them now.
@@ -138,15 +157,21 @@ class DeliveryAgent:
         with self._prepared(account, sender) as (_, plan, means):
             check_possible(plan, means)
 
-    def deliver_to(self, account: Account, sender: str | None, message: Message) -> Report:
+    def deliver_to(self, account: Account, sender: str | None, message: Message, *, held: Run | None = None) -> Report:
         """Deliver a message, as the recipient.
 
         Holds when it returns (``delivery.engine.deliver``).
 
+        Args:
+            account: whom to.
+            sender: the envelope sender, None for the null sender.
+            message: the message.
+            held: what ``programs_elsewhere`` would give, where its slot is held already.
+
         Raises:
             SpoolError: it was not delivered; its status says whether to try again.
         """
-        with self._prepared(account, sender) as (recipient, plan, means):
+        with self._prepared(account, sender, held) as (recipient, plan, means):
             lines = added_lines(recipient.address, sender, time.time())
             return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
 
@@ -162,7 +187,9 @@ class DeliveryAgent:
             yield from explain(recipient, account.wildcard, plan)
 
     @contextlib.contextmanager
-    def _prepared(self, account: Account, sender: str | None) -> Iterator[tuple[Recipient, Plan, Means]]:
+    def _prepared(
+        self, account: Account, sender: str | None, held: Run | None = None
+    ) -> Iterator[tuple[Recipient, Plan, Means]]:
         """Open the home, wherever it was moved to since the assignment was read, and find out what is to be done."""
         uid = account.recipient.uid
         with opened_home(account.recipient.home, uid, moved_below=self._spool.root) as (descriptor, home):
@@ -177,15 +204,31 @@ class DeliveryAgent:
                     plan,
                     Means(
                         mailbox=places.open,
-                        run=self._runner(descriptor) if own_uid and self._delivery.programs else None,
+                        programs=self._programs(account, descriptor, held, own_uid=own_uid),
                         forwarder=SendmailForwarder(self._delivery.sendmail) if self._delivery.sendmail else None,
                     ),
                 )
 
-    def _runner(self, home: int) -> Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended]:
+    def _programs(
+        self, account: Account, home: int, held: Run | None, *, own_uid: bool
+    ) -> Callable[[], AbstractContextManager[Run]] | None:
+        if not self._delivery.programs:
+            return None
+        if own_uid:
+            return partial(self._as_ourselves, account, home)
+        if held is not None:
+            return lambda: contextlib.nullcontext(held)
+        return None if self._programs_elsewhere is None else partial(self._programs_elsewhere, account)
+
+    @contextlib.contextmanager
+    def _as_ourselves(self, account: Account, home: int) -> Iterator[Run]:
+        with self._program_slot(account):
+            yield self._runner(home, account.programs)
+
+    def _runner(self, home: int, share: ProgramShare) -> Run:
         settings = self._delivery
         limits = ProgramLimits(
-            settings.program_seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
+            share.seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
         )
         programs = os.fsencode(Path(sys.executable).parent)
         own_variables = {b"MAILSPOOL_SITE": os.fsencode(self._site.directory), b"PATH": programs + b":" + PATH.encode()}

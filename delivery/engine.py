@@ -9,8 +9,9 @@ before the first line is followed, so that a retry doubles as little as can be.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from delivery import outcomes
 from delivery.destinations import Forward, Instruction, MaildirFile, MboxFile, OwnMaildrop, Program
@@ -26,6 +27,9 @@ from spool.mailbox import Envelope, Mailbox
 from spool.mbox.headers import STORAGE_FIELDS, FieldFilter
 from spool.quota.mailbox import QuotaMailbox
 
+Run: TypeAlias = Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended]
+"""Runs a shell command with an environment and a standard input; raises ProgramDeferredError if it cannot be run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -33,12 +37,13 @@ class Means:
 
     Attributes:
         mailbox: opens the user's own mailbox, or one at a path that the user named.
-        run: runs a shell command with an environment and a standard input; None where users' programs are not run.
+        programs: takes the slot that the programs of one delivery run in, which is given back when they are done with
+            or have failed; raises ProgramDeferredError where there is none now. None where users' programs are not run.
         forwarder: takes over what goes elsewhere; None where nothing can be forwarded.
     """
 
     mailbox: Callable[[OwnMaildrop | MaildirFile | MboxFile], Mailbox]
-    run: Callable[[str, Mapping[bytes, bytes], Iterable[bytes]], Ended] | None
+    programs: Callable[[], AbstractContextManager[Run]] | None
     forwarder: Forwarder | None
 
 
@@ -79,29 +84,15 @@ def deliver(attempt: Attempt, means: Means) -> Report:
 
     Raises:
         MailLoopError: it has been here before.
+        ProgramDeferredError: a program is to be run, and none of this user may be now; or it did not take the message.
         SpoolError: it was not delivered, or not everywhere.
     """
     if attempt.message.has_looped(attempt.lines):
         raise MailLoopError(f"{attempt.recipient.address}: it has been delivered here before")
     check_possible(attempt.plan, means)
-    mailboxes = programs = 0
-    forwards: list[str] = []
-    for instruction in attempt.plan.instructions:
-        match instruction.destination:
-            case Forward(address):
-                forwards.append(address)
-            case Program() as program:
-                programs += 1
-                if not _run(attempt, instruction, program, means):
-                    break
-            case OwnMaildrop() | MaildirFile() | MboxFile() as place:
-                _store(attempt, means.mailbox(place))
-                mailboxes += 1
-            case _:
-                assert_never(instruction.destination)
-    if forwards and means.forwarder is not None:
-        means.forwarder.forward(attempt.message, attempt.lines.delivered_to, attempt.plan.new_sender, forwards)
-    return Report(mailboxes, programs, tuple(forwards))
+    # The slot before the first line: without it nothing is done, so that a retry doubles nothing.
+    with nullcontext() if means.programs is None or not attempt.plan.runs_programs else means.programs() as run:
+        return _follow(attempt, means, run)
 
 
 def check_possible(plan: Plan, means: Means) -> None:
@@ -114,7 +105,7 @@ def check_possible(plan: Plan, means: Means) -> None:
     """
     for instruction in plan.instructions:
         match instruction.destination:
-            case Program() if means.run is None:
+            case Program() if means.programs is None:
                 raise ProgramDeferredError(f"{plan.place(instruction)}: users' programs are not run on this site")
             case Forward() if means.forwarder is None:
                 raise ForwardingDeferredError(f"{plan.place(instruction)}: [delivery] sendmail is not set")
@@ -124,6 +115,28 @@ def check_possible(plan: Plan, means: Means) -> None:
                     mailbox.check_room()
             case _:
                 pass  # a place that the user named is looked at when it is its turn
+
+
+def _follow(attempt: Attempt, means: Means, run: Run | None) -> Report:
+    mailboxes = programs = 0
+    forwards: list[str] = []
+    for instruction in attempt.plan.instructions:
+        match instruction.destination:
+            case Forward(address):
+                forwards.append(address)
+            case Program() as program:
+                assert run is not None, "found out before"
+                programs += 1
+                if not _run(attempt, instruction, program, run):
+                    break
+            case OwnMaildrop() | MaildirFile() | MboxFile() as place:
+                _store(attempt, means.mailbox(place))
+                mailboxes += 1
+            case _:
+                assert_never(instruction.destination)
+    if forwards and means.forwarder is not None:
+        means.forwarder.forward(attempt.message, attempt.lines.delivered_to, attempt.plan.new_sender, forwards)
+    return Report(mailboxes, programs, tuple(forwards))
 
 
 def _store(attempt: Attempt, mailbox: Mailbox) -> None:
@@ -141,15 +154,14 @@ def _without_storage_fields(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield fields.finish()
 
 
-def _run(attempt: Attempt, instruction: Instruction, program: Program, means: Means) -> bool:
+def _run(attempt: Attempt, instruction: Instruction, program: Program, run: Run) -> bool:
     """Run a program; False if what follows is not to be done."""
-    assert means.run is not None, "found out before"
     plan, lines = attempt.plan, attempt.lines
     variables = environment(
         attempt.recipient, sender=attempt.sender, new_sender=plan.new_sender, default=plan.default, lines=lines
     )
     before = (lines.from_line, lines.return_path, lines.delivered_to) if program.preline else ()
-    ended = means.run(program.command, variables, attempt.message.with_lines(*before))
+    ended = run(program.command, variables, attempt.message.with_lines(*before))
     place = plan.place(instruction)
     match ended.status:
         case 0:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from delivery.destinations import Instruction, OwnMaildrop
+from delivery.destinations import Instruction, OwnMaildrop, Program
 from delivery.dot_forward import Owner, parse_dot_forward
 from delivery.dot_qmail import parse_dot_qmail
 from delivery.environment import Recipient
@@ -42,6 +42,11 @@ class Plan:
     instructions: tuple[Instruction, ...]
     default: str | None
     new_sender: str | None
+
+    @property
+    def runs_programs(self) -> bool:
+        """Whether a program gets the message."""
+        return any(isinstance(each.destination, Program) for each in self.instructions)
 
     def place(self, instruction: Instruction) -> str:
         """Say where an instruction stands, for a log."""

@@ -29,8 +29,6 @@ from delivery.program_keeper import (
     start_keeper,
 )
 
-__all__ = ["Ended", "ProgramLimits", "run_program"]
-
 OUTPUT_OCTETS_MAX: Final = 3000  # qmail-lspawn cuts reports there
 LATE_SECONDS: Final = TERM_SECONDS + 5.0  # the keeper's report is not waited for any longer than that
 

@@ -22,7 +22,12 @@ class DeliverySettings:
     nobody notices a loop. ``sendmail`` takes what is forwarded: a command to which ``-i -f SENDER -- RECIPIENT…`` is
     added; empty, mail with forwards waits. ``programs`` false makes mail with program lines wait. A program has
     ``program_seconds``, then its process group gets TERM, and KILL five seconds later; and it may have
-    ``program_memory_octets`` of address space.
+    ``program_memory_octets`` of address space. ``program_user`` is the account as which the programs of users run who
+    share a uid; None makes their mail with program lines wait.
+
+    In the service ``program_slots`` deliveries with programs are under way at once, ``programs_per_user`` of one user.
+    What takes more than ``program_slow_seconds`` counts as slow; after a failure no program of its user is run for
+    ``program_penalty_first_seconds``, twice as long after each further one, ``program_penalty_seconds_max`` at most.
 
     Raises:
         ValueError: a value is out of its range; the text begins with its key.
@@ -38,6 +43,12 @@ class DeliverySettings:
     program_memory_octets: int = 1 << 30
     program_processes: int = 100
     program_files: int = 256
+    program_user: str | None = None
+    program_slots: int = 10
+    programs_per_user: int = 1
+    program_slow_seconds: float = 30.0
+    program_penalty_first_seconds: float = 30.0
+    program_penalty_seconds_max: float = 3600.0
 
     def __post_init__(self) -> None:
         for template in self.dot_forward:
@@ -48,6 +59,20 @@ class DeliverySettings:
                 )
         if self.sendmail and not self.sendmail[0].startswith("/"):
             raise ValueError(f"sendmail: expected an absolute path, found {self.sendmail[0]!r}")
-        for key in ("program_seconds", "program_memory_octets", "program_processes", "program_files"):
+        for key in (
+            "program_seconds",
+            "program_memory_octets",
+            "program_processes",
+            "program_files",
+            "program_slots",
+            "programs_per_user",
+            "program_slow_seconds",
+            "program_penalty_first_seconds",
+        ):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key}: expected more than 0, found {getattr(self, key)}")
+        if self.program_penalty_seconds_max < self.program_penalty_first_seconds:
+            raise ValueError(
+                f"program_penalty_seconds_max: expected at least program_penalty_first_seconds, "
+                f"found {self.program_penalty_seconds_max}"
+            )

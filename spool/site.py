@@ -59,6 +59,11 @@ class Site:
         return self.control / "quotas"
 
     @property
+    def programs(self) -> Path:
+        """How many programs of single users may run, and how long."""
+        return self.control / "programs"
+
+    @property
     def passwd(self) -> Path:
         """The password verifiers."""
         return self.control / "passwd"

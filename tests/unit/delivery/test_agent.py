@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from delivery import agent
-from delivery.agent import DeliveryAgent, has_own_uid
+from delivery.agent import Account, DeliveryAgent, has_own_uid
+from delivery.engine import Run
 from delivery.environment import Recipient
 from delivery.errors import NoInstructionsError, ProgramDeferredError, ProgramRefusedError
+from delivery.messages import Message
+from delivery.program_shares import ProgramShare
+from delivery.programs import Ended
 from delivery.settings import DeliverySettings
 from spool.assign import Assignment, AssignRecord, Wildcard, publish_assign
 from spool.errors import DirectoryUnavailableError, HomeUnavailableError, MailboxUnavailableError, NoSuchUserError
@@ -25,6 +31,7 @@ class Became(list[str]):
     """Who this process was told to become, and whether joe's uid is joe's alone."""
 
     own_uid = False
+    elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None
 
     def __call__(self, recipient: Recipient) -> None:
         self.append(recipient.user.text)
@@ -47,7 +54,12 @@ def made(home: TestHome, tmp_path: Path, became: Became) -> Callable[..., Delive
     lines = (Assignment("joe", user), Wildcard("joe-", extended), Assignment("broken", broken))
     publish_assign(lines, site.assign_compiled)
     return lambda **settings: DeliveryAgent(
-        site, home.settings, DeliverySettings(**settings), become=became, has_own_uid=lambda _: became.own_uid
+        site,
+        home.settings,
+        DeliverySettings(**settings),
+        become=became,
+        has_own_uid=lambda _: became.own_uid,
+        programs_elsewhere=became.elsewhere,
     )
 
 
@@ -104,6 +116,38 @@ def test_where_users_share_a_uid_no_program_is_run(made: Callable[..., DeliveryA
         made().deliver("joe", "s@x", [MESSAGE])
     assert home.mail() == []
     assert not (home.path / "ran").exists()
+
+
+def test_where_users_share_a_uid_programs_may_be_run_elsewhere(
+    made: Callable[..., DeliveryAgent], home: TestHome, became: Became
+) -> None:
+    taken: list[str] = []
+    ran: list[tuple[str, bytes]] = []
+
+    def run(command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
+        assert environment[b"EXT"] == b""
+        ran.append((command, b"".join(message)))
+        return Ended(0, b"")
+
+    def take(account: Account) -> AbstractContextManager[Run]:
+        taken.append(account.recipient.user.text)
+        return contextlib.nullcontext(run)
+
+    became.elsewhere = take
+    home.write(".qmail", "|true\n")
+    agent = made()
+    agent.deliver("joe", "s@x", [MESSAGE])
+    assert (taken, ran) == (["joe"], [("true", MESSAGE)])
+    with contextlib.closing(Message.of([MESSAGE])) as message:
+        agent.deliver_to(agent.resolve("joe"), "s@x", message, held=run)
+    assert (len(taken), len(ran)) == (1, 2)
+
+
+def test_an_account_says_what_its_programs_may_have(made: Callable[..., DeliveryAgent], tmp_path: Path) -> None:
+    agent = made(programs_per_user=3)
+    assert agent.resolve("joe").programs == ProgramShare(3, 300.0)
+    (tmp_path / "site" / "control" / "programs").write_text("joe:1:60\n")
+    assert agent.resolve("joe").programs == ProgramShare(1, 60.0)
 
 
 @pytest.mark.usefixtures("own_uid")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from delivery.destinations import Destination, Forward, Instruction, MaildirFile, MboxFile, OwnMaildrop, Program
-from delivery.engine import Attempt, Means, Report, deliver
+from delivery.engine import Attempt, Means, Report, Run, deliver
 from delivery.errors import ForwardingDeferredError, MailLoopError, ProgramDeferredError, ProgramRefusedError
 from delivery.headers import added_lines
 from delivery.messages import Message
@@ -26,22 +27,38 @@ OWN = OwnMaildrop()
 
 @dataclass
 class World:
-    """Mailboxes, programs and a forwarder that write down what they get; ``full`` makes mailboxes fail."""
+    """Mailboxes, programs and a forwarder that write down what they get.
+
+    ``full`` makes mailboxes fail, ``busy`` slots for programs.
+    """
 
     done: list[tuple[object, bytes]] = field(default_factory=list)
     environments: list[Mapping[bytes, bytes]] = field(default_factory=list)
     status: int | None = 0
     output: bytes = b""
     full: bool = False
+    busy: bool = False
+    slots: int = 0
 
     def means(self, *, programs: bool = True, forwards: bool = True) -> Means:
         return Means(
             lambda place: _Mailbox(self, place),
-            self.run if programs else None,
+            self.programs if programs else None,
             self if forwards else None,
         )
 
+    @contextlib.contextmanager
+    def programs(self) -> Iterator[Run]:
+        if self.busy:
+            raise ProgramDeferredError("no slot")
+        self.slots += 1
+        try:
+            yield self.run
+        finally:
+            self.slots -= 1
+
     def run(self, command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
+        assert self.slots == 1
         self.environments.append(environment)
         self.done.append((command, b"".join(message)))
         return Ended(self.status, self.output)
@@ -158,3 +175,15 @@ def test_a_refusal_without_words_has_ours(home: TestHome) -> None:
     with pytest.raises(ProgramRefusedError) as trouble:
         deliver(attempt(home, Program("x")), World(status=100).means())
     assert trouble.value.public_text == "a program of the recipient refused the message"
+
+
+def test_without_a_slot_no_line_is_followed(home: TestHome) -> None:
+    world = World(busy=True)
+    with pytest.raises(ProgramDeferredError, match="no slot"):
+        deliver(attempt(home, OWN, Program("true")), world.means())
+    assert world.done == []
+
+
+def test_a_plan_without_programs_needs_no_slot(home: TestHome) -> None:
+    world = World(busy=True)
+    assert deliver(attempt(home, OWN), world.means()).mailboxes == 1

@@ -17,6 +17,11 @@ from delivery.settings import DeliverySettings
         ("program_memory_octets", -1),
         ("program_processes", 0),
         ("program_files", 0),
+        ("program_slots", 0),
+        ("programs_per_user", 0),
+        ("program_slow_seconds", 0.0),
+        ("program_penalty_first_seconds", 0.0),
+        ("program_penalty_seconds_max", 29.0),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
