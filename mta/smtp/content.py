@@ -47,9 +47,10 @@ class DataDecoder:
     def _stored(self, content: bytes) -> bytes:
         if not content:
             return b""
-        complete = content.count(b"\r\n")
-        self.bare = self.bare or content.count(b"\r") != complete or content.count(b"\n") != complete
-        stored = content.replace(b"\r\n.", b"\r\n").replace(b"\r\n", b"\n")
+        if b"\r\n." in content:
+            content = content.replace(b"\r\n.", b"\r\n")
+        stored = content.replace(b"\r\n", b"\n")
+        self.bare = self.bare or _has_bare(stored, len(content) - len(stored))
         if not self._started:
             self._started = True
             return stored[1:]
@@ -70,6 +71,11 @@ class ChunkDecoder:
         buffer = self._held + data
         self._held = b"\r" if buffer.endswith(b"\r") and not last else b""
         content = buffer[: len(buffer) - len(self._held)]
-        complete = content.count(b"\r\n")
-        self.bare = self.bare or content.count(b"\r") != complete or content.count(b"\n") != complete
-        return content.replace(b"\r\n", b"\n")
+        stored = content.replace(b"\r\n", b"\n")
+        self.bare = self.bare or _has_bare(stored, len(content) - len(stored))
+        return stored
+
+
+def _has_bare(stored: bytes, complete: int) -> bool:
+    """Whether there is a CR or LF alone, in octets of which so many CRLFs were made LFs: looks at each once."""
+    return b"\r" in stored or stored.count(b"\n") != complete
