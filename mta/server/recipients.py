@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet import defer
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.python.failure import Failure
 
 from delivery.messages import Message
@@ -36,9 +36,11 @@ class Recipients:
 
     def check(self, address: str, sender: str | None) -> Deferred[Reply | None]:
         """See whether a recipient is good; fires with the reply that refuses them, or None. One at a time."""
+        if self._service.good_recipients.knows(address, self._service.clock.seconds()):
+            return succeed(None)
         self._checking = self._service.deliveries.check(address, sender)
         asked = self._checking.addTimeout(CHECK_SECONDS, self._service.clock)
-        return asked.addCallbacks(lambda _: None, lambda failure: self._refusal(address, failure))
+        return asked.addCallbacks(lambda _: self._good(address), lambda failure: self._refusal(address, failure))
 
     def stop_checking(self) -> None:
         """Nobody waits for the answer any more."""
@@ -74,6 +76,7 @@ class Recipients:
             reply = DELIVERED if outcome is None else self._refusal(address, outcome)
             if outcome is None:
                 self._service.totals.lmtp_delivered += 1
+                self._good(address)
                 self._tell(address, "delivered" if timer.active() else "delivered late; a retry will be a second copy")
             if timer.active():
                 timer.cancel()
@@ -82,8 +85,12 @@ class Recipients:
         timer = self._service.clock.callLater(self._service.settings.reply_seconds, too_late)
         return self._service.deliveries.deliver(address, sender, message).addBoth(over)
 
+    def _good(self, address: str) -> None:
+        self._service.good_recipients.note(address, self._service.clock.seconds())
+
     def _refusal(self, address: str, failure: Failure) -> Reply:
         """Say what the client may know, and log the rest."""
+        self._service.good_recipients.forget(address)
         self._service.totals.lmtp_refused += 1
         match failure.value:
             case SpoolError() as error:

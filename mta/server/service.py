@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 from twisted.logger import Logger
 
 from mta.server.deliveries import Deliveries
+from mta.server.good_recipients import GoodRecipients
 from mta.server.incoming import InThread
 from mta.server.settings import LmtpSettings
 
@@ -33,3 +34,4 @@ class LmtpService:
     clock: IReactorTime
     log: Logger
     totals: LmtpCounters = field(default_factory=LmtpCounters)
+    good_recipients: GoodRecipients = field(default_factory=GoodRecipients)

@@ -10,6 +10,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 
 from delivery.messages import IN_MEMORY_OCTETS, MessageInput
 from mta.server.factory import LmtpFactory
+from mta.server.good_recipients import GOOD_SECONDS
 from mta.server.incoming import HELD_OCTETS_MAX
 from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX, LmtpProtocol
 from mta.server.recipients import CHECK_SECONDS
@@ -346,3 +347,23 @@ def test_replies_do_not_wait_long_for_those_behind_them() -> None:
     assert client.begin("slow-check-1@y", "slow-check-2@y") == []
     client.clock.advance(CHECK_SECONDS)
     assert client.answers() == ["250", "250 2.1.0", "451 4.4.2"]
+
+
+def test_a_recipient_that_was_good_a_moment_ago_is_not_looked_at_again() -> None:
+    client = Connection()
+    client.begin("a@y", "full@y")
+    assert client.begin("a@y", "full@y")[-2:] == ["250 2.1.5", "452 4.2.2"]
+    assert client.deliveries.checked == ["a@y", "full@y", "full@y"]
+    client.ask(b"DATA", *BODY)
+    client.clock.advance(GOOD_SECONDS)
+    client.begin("a@y")
+    assert client.deliveries.checked == ["a@y", "full@y", "full@y", "a@y"]
+
+
+def test_a_recipient_whose_delivery_failed_is_looked_at_again() -> None:
+    client = Connection()
+    client.deliveries.failing = {"a@y": NoSuchUserError("gone")}
+    client.begin("a@y")
+    assert client.ask(b"DATA", *BODY) == ["354", "550 5.1.1"]
+    client.begin("a@y")
+    assert client.deliveries.checked == ["a@y", "a@y"]

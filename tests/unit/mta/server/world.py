@@ -34,8 +34,10 @@ class MemoryDeliveries:
     failing: dict[str, Exception] = field(default_factory=dict)
     waiting: dict[str, Deferred[None]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
 
     def check(self, address: str, sender: str | None) -> Deferred[None]:
+        self.checked.append(address)
         if address in ERRORS:
             return fail(ERRORS[address])
         if address.startswith("slow-check"):
