@@ -93,7 +93,7 @@ def make_directory(path: Path, *, mode: int = 0o700, owner: tuple[int, int] | No
     sync_directory(path.parent)
 
 
-def create_directory(path: Path, *, mode: int, owner: tuple[int, int]) -> None:
+def create_directory(path: Path | str, *, mode: int, owner: tuple[int, int]) -> None:
     """Make one directory with exactly this mode and with this ``(uid, gid)``; nothing is synced.
 
     Holds from the caller's ``sync_file_system`` on. A crash before that may leave no directory, or one with a narrower
@@ -105,7 +105,12 @@ def create_directory(path: Path, *, mode: int, owner: tuple[int, int]) -> None:
     os.mkdir(path, mode & 0o700)
     descriptor = os.open(path, _DIRECTORY)
     try:
-        _set_attributes(descriptor, mode, owner)
+        # Of very many directories: what is right already costs only the look at it.
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) != owner:
+            os.fchown(descriptor, *owner)
+        if stat.S_IMODE(status.st_mode) != mode:
+            os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
 
@@ -353,12 +358,14 @@ def open_for_append(path: Path, *, create_mode: int | None = None) -> int:
     return _open_regular(path, os.O_WRONLY | os.O_APPEND, create_mode)
 
 
-def open_for_update(path: Path, *, create_mode: int | None = None, lasting: bool = True) -> int:
+def open_for_update(
+    path: Path | str, *, create_mode: int | None = None, lasting: bool = True, dir_fd: int | None = None
+) -> int:
     """Open a regular file for reading and for writing anywhere; otherwise as ``open_for_append``.
 
     A file that is made and is not ``lasting`` has a name that a power cut may take away again.
     """
-    return _open_regular(path, os.O_RDWR, create_mode, lasting=lasting)
+    return _open_regular(path, os.O_RDWR, create_mode, lasting=lasting, dir_fd=dir_fd)
 
 
 def change_attributes(descriptor: int, *, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
@@ -440,23 +447,34 @@ def sync_file(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def _open_regular(path: Path, flags: int, create_mode: int | None, *, lasting: bool = True) -> int:
+def _open_regular(
+    path: Path | str, flags: int, create_mode: int | None, *, lasting: bool = True, dir_fd: int | None = None
+) -> int:
     made = False
     try:
-        descriptor = os.open(path, flags | _SAFELY)
+        # Only where it matters whether the name is new, it takes two calls to know it.
+        create = 0 if lasting or create_mode is None else os.O_CREAT
+        descriptor = os.open(path, flags | create | _SAFELY, create_mode or 0, dir_fd=dir_fd)
     except FileNotFoundError:
-        if create_mode is None:
+        if create_mode is None or not lasting:
             raise
-        descriptor = os.open(path, flags | os.O_CREAT | _SAFELY, create_mode)
+        descriptor = os.open(path, flags | os.O_CREAT | _SAFELY, create_mode, dir_fd=dir_fd)
         made = True
     try:
-        if made and lasting:
-            sync_directory(path.parent)
+        if made:
+            _sync_names(path, dir_fd)
         check_regular(descriptor, str(path))
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _sync_names(path: Path | str, dir_fd: int | None) -> None:
+    if dir_fd is None:
+        sync_directory(Path(path).parent)
+    else:
+        os.fsync(dir_fd)
 
 
 def _fill(descriptor: int, pieces: Iterable[bytes], modified_ns: int | None = None) -> int:

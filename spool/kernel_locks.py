@@ -67,15 +67,16 @@ def unlock(descriptor: int, kind: LockKind = LockKind.FCNTL) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def open_locked(path: Path, *, lasting: bool = True) -> int | None:
+def open_locked(path: Path | str, *, lasting: bool = True, dir_fd: int | None = None) -> int | None:
     """Open one of our own files for reading and writing, made if missing, under an exclusive ``fcntl`` lock.
 
     The file is still the one at ``path`` once the lock is held: a lock on a file that somebody removed or replaced in
     between would exclude nobody.
 
     Args:
-        path: the file.
+        path: the file; a relative one starts at the open directory ``dir_fd``.
         lasting: whether a file that is made must be there after a power cut, which costs a sync of its directory.
+        dir_fd: as above.
 
     Returns:
         The descriptor, whose closing releases the lock, or None if another open file holds it.
@@ -85,10 +86,10 @@ def open_locked(path: Path, *, lasting: bool = True) -> int | None:
         MailboxUnavailableError: it cannot be locked.
     """
     for _ in range(_ATTEMPTS):
-        descriptor = durable.open_for_update(path, create_mode=0o600, lasting=lasting)
+        descriptor = durable.open_for_update(path, create_mode=0o600, lasting=lasting, dir_fd=dir_fd)
         try:
             locked = try_lock(descriptor)
-            current = locked and _is_at(descriptor, path)
+            current = locked and _is_at(descriptor, path, dir_fd)
         except BaseException:
             os.close(descriptor)
             raise
@@ -104,8 +105,8 @@ def _set_fcntl(descriptor: int, type_: int) -> None:
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(type_, os.SEEK_SET, 0, 0, 0))
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: Path | str, dir_fd: int | None) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, dir_fd=dir_fd, follow_symlinks=False))
     except FileNotFoundError:
         return False

@@ -17,13 +17,17 @@ from spool.durable import storage_errors
 from spool.errors import MailboxBusyError
 from spool.kernel_locks import open_locked
 from spool.mailbox import MailboxLocation
-from spool.state import make_state_directory, state_file
+from spool.state import open_state_directory
 
 
 class SessionLock:
     """A session lock that is held; made by taking it.
 
     Taking it never waits: whoever wants to wait for another session tries again.
+
+    Args:
+        location: of the mailbox.
+        home: the home, if it is open (``spool.homes.opened_home``); else it is looked up once more.
 
     Raises:
         MailboxBusyError: another session holds it, in this process or another.
@@ -32,13 +36,16 @@ class SessionLock:
 
     __slots__ = ("_descriptor", "_releasing")
 
-    def __init__(self, location: MailboxLocation) -> None:
-        make_state_directory(location)
-        path = state_file(location, ".lock")
-        with storage_errors(path):
-            descriptor = open_locked(path, lasting=False)
+    def __init__(self, location: MailboxLocation, *, home: int | None = None) -> None:
+        name = f"{location.state_name}.lock"
+        with storage_errors(location.state):
+            state = open_state_directory(location, home=home)
+            try:
+                descriptor = open_locked(name, lasting=False, dir_fd=state)
+            finally:
+                os.close(state)
         if descriptor is None:
-            raise MailboxBusyError(f"{path}: held by another session")
+            raise MailboxBusyError(f"{location.state}/{name}: held by another session")
         self._descriptor: int | None = descriptor
         self._releasing = threading.Lock()
 

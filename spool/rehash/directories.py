@@ -27,6 +27,12 @@ def device_of(directory: str) -> int:
     return os.stat(directory).st_dev  # noqa: PTH116
 
 
+def _attributes_of(directory: str) -> tuple[int, tuple[int, int]]:
+    """Look at the mode of a directory, and at its owner and group."""
+    status = os.stat(directory)  # noqa: PTH116
+    return stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
+
+
 class HashDirectories:
     """The directories below one spool root, and those of links and mboxes outside of it.
 
@@ -44,6 +50,7 @@ class HashDirectories:
         self._there: set[str] = {self._root}
         self._touched: set[str] = set()
         self._way_up = functools.lru_cache(_CACHED)(lambda directory: way_up(directory, self._root))
+        self._attributes = functools.lru_cache(_CACHED)(_attributes_of)
         self.device_below = functools.lru_cache(_CACHED)(self._device_below)
 
     def make(self, directory: str, *, like: str | None = None) -> None:
@@ -56,14 +63,20 @@ class HashDirectories:
         """
         if directory in self._there:
             return
-        if not os.path.isdir(directory):  # noqa: PTH112
-            above = directory.rpartition("/")[0]
-            self.make(above, like=like)
-            status = os.stat(like or self._root)  # noqa: PTH116
-            mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
-            durable.create_directory(Path(directory), mode=mode, owner=owner)
-            self.touched(above)
+        try:
+            self._create(directory, like or self._root)
+        except FileNotFoundError:
+            self.make(directory.rpartition("/")[0], like=like)
+            self._create(directory, like or self._root)
+        except FileExistsError:
+            if not os.path.isdir(directory):  # noqa: PTH112
+                raise
         self._there.add(directory)
+
+    def _create(self, directory: str, like: str) -> None:
+        mode, owner = self._attributes(like)
+        durable.create_directory(directory, mode=mode, owner=owner)
+        self.touched(directory.rpartition("/")[0])
 
     def touched(self, directory: str) -> None:
         """Say that names in a directory were changed."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from spool import durable
 from spool.errors import MailboxBusyError, MailboxUnavailableError
-from spool.homes import locate_mailbox
+from spool.homes import mailbox_in, opened_home
 from spool.rehash.directories import HashDirectories
 from spool.rehash.moves import Move, Rights
 from spool.rehash.outside import OutsideMboxes
@@ -60,20 +60,26 @@ class Mover:
             SpoolError: it is not there, or cannot be moved, or something else is at the new place.
         """
         with durable.storage_errors(move.new):
-            status = status_of_home(move.new, move.uid)
-            if status is not None:
-                self._finish(move)
-                return status.st_dev, status.st_ino
-            status = status_of_home(move.old, move.uid)
-            if status is None:
-                raise MailboxUnavailableError(f"{move.old}: no home of uid {move.uid} is there")
+            self._directories.make(move.new_directory)
+            text = self._directories.text_of_link(move.old, move.new)
             try:
-                with session_locked(move, self._settings, self._rights), self._outside.following(move):
-                    self._exchange(move)
+                # First of all, because it tells whether anything is there without another look.
+                durable.create_symlink(move.new, text)
+            except FileExistsError:
+                status = status_of_home(move.new, move.uid)
+                if status is not None:
+                    self._finish(move)
+                    return status.st_dev, status.st_ino
+                self._check_link(move, text)
+            try:
+                with session_locked(move, self._settings, self._rights) as identity, self._outside.following(move):
+                    change_places(move.old, move.new, text)
             except BaseException:
                 self._take_back_link(move)
                 raise
-            return status.st_dev, status.st_ino
+            self._directories.touched(move.old_directory)
+            self._directories.touched(move.new_directory)
+            return identity
 
     def put_back(self, move: Move) -> None:
         """Undo a move that was not published. Holds from the sync of the file systems on.
@@ -87,16 +93,13 @@ class Mover:
             self._directories.touched(move.old_directory)
             self._directories.touched(move.new_directory)
 
-    def _exchange(self, move: Move) -> None:
-        self._directories.make(move.new_directory)
-        text = self._directories.text_of_link(move.old, move.new)
-        if not leads(move.new, text):
-            if leads(move.new, self._directories.text_of_link(move.new, move.old)):
-                raise MailboxBusyError(f"{move.new}: whoever looks for the home here still needs the link")
-            durable.create_symlink(move.new, text)
-        change_places(move.old, move.new, text)
-        self._directories.touched(move.old_directory)
-        self._directories.touched(move.new_directory)
+    def _check_link(self, move: Move, text: str) -> None:
+        """See that what is at the new place is the link of a move that a crash has interrupted."""
+        if leads(move.new, text):
+            return
+        if leads(move.new, self._directories.text_of_link(move.new, move.old)):
+            raise MailboxBusyError(f"{move.new}: whoever looks for the home here still needs the link")
+        raise MailboxUnavailableError(f"{move.new}: is there already")
 
     def _finish(self, move: Move) -> None:
         text = self._directories.text_of_link(move.old, move.new)
@@ -115,18 +118,20 @@ class Mover:
 
 
 @contextlib.contextmanager
-def session_locked(move: Move, settings: SpoolSettings, rights: Rights) -> Iterator[None]:
-    """Keep sessions out of a mailbox that is at its old place.
+def session_locked(move: Move, settings: SpoolSettings, rights: Rights) -> Iterator[tuple[int, int]]:
+    """Keep sessions out of a mailbox that is at its old place, and give device and inode of the home.
 
     Raises:
         MailboxBusyError: one is open.
         SpoolError: there is no mailbox.
     """
-    location = locate_mailbox(move.user, uid=move.uid, gid=move.gid, home=move.old, settings=settings)
-    with rights(move):
-        lock = SessionLock(location)
+    with opened_home(move.old, move.uid) as (home, _):
+        location = mailbox_in(home, move.old, user=move.user, uid=move.uid, gid=move.gid, settings=settings)
+        with rights(move):
+            lock = SessionLock(location, home=home)
+        status = os.fstat(home)
     try:
-        yield
+        yield status.st_dev, status.st_ino
     finally:
         lock.release()
 

@@ -95,6 +95,9 @@ class OutsideMboxes:
             MailboxUnavailableError: there are two different ones, or one cannot be moved.
             OSError: of the disk.
         """
+        if not self._templates:
+            yield
+            return
         with contextlib.ExitStack() as locks:
             twice = [pair for pair in self.places(move) if self._linked(locks, move, *pair)]
             yield

@@ -115,13 +115,13 @@ def test_trouble_with_one_mailbox_is_told_and_the_others_go_on(site: RehashSite)
 
 def test_a_home_that_is_missing_is_trouble(site: RehashSite) -> None:
     (site.root / "r" / "zoe").rename(site.directory / "aside")
-    assert "no home of uid" in reasons(site.run("first-two"))
+    assert "No such file or directory" in reasons(site.run("first-two"))
 
 
 def test_something_that_comes_to_the_new_place_is_in_the_way(site: RehashSite) -> None:
     (site.root / "z" / "o").mkdir(parents=True)
     (site.root / "z" / "o" / "zoe").symlink_to("elsewhere")
-    assert "File exists" in reasons(site.run("first-two"))
+    assert "is there already" in reasons(site.run("first-two"))
     assert site.messages("zoe")
 
 
