@@ -29,6 +29,7 @@ class MessageInput:
 
     def __init__(self) -> None:
         self._descriptor = os.memfd_create("message")
+        os.fchmod(self._descriptor, 0o600)  # as a file in TMPDIR has it; see Message.read_only
         self.octets = 0
 
     def write(self, octets: bytes) -> None:
@@ -93,6 +94,27 @@ class Message:
                 with storage_errors(Path(tempfile.gettempdir())):
                     coming.write(piece)
             return coming.finish()
+
+    @classmethod
+    def in_file(cls, descriptor: int) -> Message:
+        """The message in an open file, which nobody writes any more; the descriptor is the message's from now on.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        head = os.pread(descriptor, HEAD_OCTETS, 0)
+        header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
+        lines = tuple(header.split(b"\n"))
+        first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))
+        return cls(descriptor, lines[:first], lines[first:])
+
+    def read_only(self) -> int:
+        """Open the file once more, for reading alone: whoever is another user cannot write the message by that.
+
+        Raises:
+            OSError: no descriptor to be had now.
+        """
+        return os.open(f"/proc/self/fd/{self.descriptor}", os.O_RDONLY | os.O_CLOEXEC)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield all of it, from its beginning."""

@@ -18,21 +18,21 @@ from accounts.rhosts import read_rhosts
 from serving.channel import Channel, ChannelError, Frame
 from serving.errors import BulkheadFullError
 from serving.mail_dialogue import answer_frames, error_frame, listing, unpack_numbers
+from serving.mail_processes import IDLE, Order
 from serving.reading import read_head, read_messages
 from spool.errors import MailboxUnavailableError, SpoolError
 from spool.mailbox import Maildrop, MessageReader
 from spool.names import UserName
 
 PIECE_OCTETS: Final = 128 * 1024
-IDLE: Final = Frame({"kind": "idle"})
 
 OpenBlocking: TypeAlias = Callable[[Granted, bool], Maildrop]
 """Opens the maildrop of a granted login, shared or not; blocks; raises a SpoolError."""
 
 
-def serve_order(user: UserName, uid: int, gid: int, home: Path, descriptor: int) -> Frame:
-    """The spawner's order to serve a session for a user; the process has become that user already."""
-    return Frame({"kind": "serve", "user": user.text, "uid": uid, "gid": gid, "home": str(home)}, descriptor=descriptor)
+def session_order(user: UserName, uid: int, gid: int, home: Path) -> Order:
+    """The spawner's order to serve a session for a user; the process will have become that user."""
+    return Order(user, uid, gid, {"user": user.text, "uid": uid, "gid": gid, "home": str(home)})
 
 
 def run_mail_process(open_blocking: OpenBlocking, control: Channel) -> int:

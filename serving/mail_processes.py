@@ -1,6 +1,10 @@
 """The mail processes of the spawner: forked into their users, kept idle for a while, killed, waited for.
 
 This is the only code that becomes a mail user. Nothing here reads what a peer sent: who is meant was checked before.
+There are kinds of mail processes, one serves sessions and one deliveries; each kind has a ``MailProcesses`` of its own.
+
+A process that has changed its uid is not dumpable (prctl(2), PR_SET_DUMPABLE): the programs of its user can neither
+attach to it nor open what it has open, though their uid is the same.
 """
 
 from __future__ import annotations
@@ -12,52 +16,79 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeAlias
 
-from accounts.tickets import Ticket
-from serving.channel import Channel, ChannelError, socket_pair
+from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.children import EXIT_SOFTWARE, leave_parent
-from serving.mail_process import serve_order
 from serving.privileges import Identity, become
+from spool.names import UserName
 
 _log: Final = logging.getLogger(__name__)
 
 UMASK: Final = 0o077
-LIMITS: Final = (
+IDLE: Final = Frame({"kind": "idle"})
+"""What a process says when it has served; it is given the next order then, or killed."""
+
+ResourceLimits: TypeAlias = tuple[tuple[int, int], ...]
+SESSION_LIMITS: Final[ResourceLimits] = (
     (resource.RLIMIT_CORE, 0),  # a core file would hold mail
     (resource.RLIMIT_NOFILE, 256),
-    (resource.RLIMIT_NPROC, 0),  # a mail process starts neither processes nor threads
+    (resource.RLIMIT_NPROC, 0),  # it starts neither processes nor threads
+)
+DELIVERY_LIMITS: Final[ResourceLimits] = (
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_NOFILE, 1024),  # as many as a program may be allowed; what it starts has further limits
 )
 
 
 @dataclass(frozen=True, slots=True)
 class MailProcessPlan:
-    """What mail processes are.
+    """What mail processes of one kind are.
 
-    ``run`` is a mail process's life. ``groups`` are the supplementary groups of each (the group of ``/var/mail``, for
-    dot-locks). ``secret`` is overwritten in each, as far as Python knows where its octets are.
+    ``name`` is what an error calls them. ``run`` is a process's life. ``groups`` are the supplementary groups of each
+    (the group of ``/var/mail``, for dot-locks). ``limits`` are for ``setrlimit``. ``processes_max`` counts those that
+    serve or are dying, ``idle_max`` those that are kept for their user's next order, for ``idle_seconds``.
     """
 
+    name: str
     run: Callable[[Channel], int]
-    secret: bytearray = field(repr=False)
+    limits: ResourceLimits = SESSION_LIMITS
     groups: tuple[int, ...] = ()
     processes_max: int = 2000
     processes_per_user_max: int = 20
+    idle_max: int = 2000
     idle_seconds: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whom a process is to serve; ``message`` is what it is told, beside the descriptor of a socket.
+
+    ``programs`` is how many processes of the user may run programs at once.
+    """
+
+    user: UserName
+    uid: int
+    gid: int
+    message: Mapping[str, Any]
+    programs: int = 0
+
+
 class TooManyProcessesError(Exception):
-    """The limit of all, or of one user's, mail processes is reached."""
+    """The limit of all, or of one user's, processes of a kind is reached."""
 
 
 @dataclass(slots=True, eq=False)
 class MailProcess:
-    """``idle_since`` is when it last became so. A ``dying`` one was killed, and counts until the kernel lets it go."""
+    """``order`` is the one it serves, or has served last; ``idle_since`` is when it last became idle.
 
-    uid: int
+    A ``dying`` one was killed, and counts until the kernel lets it go.
+    """
+
+    order: Order
     pid: int
     control: Channel
     idle_since: float = 0.0
@@ -65,55 +96,62 @@ class MailProcess:
 
 
 class MailProcesses:
-    """All mail processes of one spawner.
+    """All mail processes of one kind.
 
     Args:
         plan: what they are.
+        secret: is overwritten in each, as far as Python knows where its octets are.
         selector: calls back the data of its keys, without arguments.
         clock: seconds that never go back.
-        freed: called with a process that serves nobody any more.
+        freed: called with a process that serves nobody any more, whether it is idle or killed.
+        asked: called with what a process says beside being idle; may raise a ChannelError, and the process is killed.
     """
 
     def __init__(
         self,
         plan: MailProcessPlan,
+        secret: bytearray,
         selector: selectors.BaseSelector,
         clock: Callable[[], float],
         freed: Callable[[MailProcess], None],
+        asked: Callable[[MailProcess, Frame], None],
     ) -> None:
         self._plan = plan
+        self._secret = secret
         self._selector = selector
         self._clock = clock
         self._freed = freed
+        self._asked = asked
         self._all: set[MailProcess] = set()
         self._idle: dict[MailProcess, None] = {}  # the one that has been so for longest comes first
         self._dying: set[MailProcess] = set()
         self._forked = self._reused = 0
 
-    def serve(self, ticket: Ticket, end: socket.socket) -> MailProcess:
-        """Have a process that is the ticket's user serve a session over ``end``: an idle one, else a new one.
+    def serve(self, order: Order, end: socket.socket) -> MailProcess:
+        """Have a process that is the order's user serve it over ``end``: an idle one, else a new one.
 
         Raises:
             TooManyProcessesError: no further process may be started.
             OSError: no process or descriptor to be had now.
         """
-        order = serve_order(ticket.user, ticket.uid, ticket.gid, ticket.home, end.fileno())
-        for process in [each for each in self._idle if each.uid == ticket.uid]:
+        frame = Frame(order.message, descriptor=end.fileno())
+        for process in [each for each in self._idle if (each.order.uid, each.order.gid) == (order.uid, order.gid)]:
             try:
-                process.control.send_now(order)
+                process.control.send_now(frame)
             except ChannelError:
                 self.kill(process)  # it died a moment ago
                 continue
             del self._idle[process]
             self._reused += 1
+            process.order = order
             return process
-        process = self._fork(Identity(ticket.uid, ticket.gid, self._plan.groups))
-        with suppress(ChannelError):  # it died at once: who waits at the other end of the session's socket sees it
-            process.control.send(order)
+        process = self._fork(order)
+        with suppress(ChannelError):  # it died at once: who waits at the other end of the socket sees it
+            process.control.send(frame)
         return process
 
     def kill(self, process: MailProcess) -> None:
-        """Kill a process, whatever it does."""
+        """Kill a process, whatever it does. A program that it runs is ended by the program's keeper."""
         if process.dying:
             return
         process.dying = True
@@ -129,10 +167,7 @@ class MailProcesses:
         idle_before = self._clock() - self._plan.idle_seconds
         while self._idle and (process := next(iter(self._idle))).idle_since <= idle_before:
             self.kill(process)
-        for process in tuple(self._dying):
-            if os.waitpid(process.pid, os.WNOHANG)[0] != 0:
-                self._dying.discard(process)
-                self._all.discard(process)
+        self._wait_for_dead()
 
     def counters(self) -> dict[str, int]:
         """Figures for ``mailspool status``."""
@@ -144,10 +179,19 @@ class MailProcesses:
             "reused": self._reused,
         }
 
-    def _fork(self, identity: Identity) -> MailProcess:
-        of_user = sum(process.uid == identity.uid for process in self._all)
-        if len(self._all) >= self._plan.processes_max or of_user >= self._plan.processes_per_user_max:
-            raise TooManyProcessesError(f"{of_user} mail processes of uid {identity.uid}, {len(self._all)} in all")
+    def _wait_for_dead(self) -> None:
+        for process in tuple(self._dying):
+            if os.waitpid(process.pid, os.WNOHANG)[0] != 0:
+                self._dying.discard(process)
+                self._all.discard(process)
+
+    def _fork(self, order: Order) -> MailProcess:
+        self._wait_for_dead()
+        of_user = sum(process.order.uid == order.uid for process in self._all)
+        if len(self._all) - len(self._idle) >= self._plan.processes_max or of_user >= self._plan.processes_per_user_max:
+            raise TooManyProcessesError(
+                f"{of_user} {self._plan.name} processes of uid {order.uid}, {len(self._all)} in all"
+            )
         ours, theirs = socket_pair()
         try:
             pid = os.fork()
@@ -156,10 +200,10 @@ class MailProcesses:
             theirs.close()
             raise
         if pid == 0:
-            _live(identity, theirs, self._plan)
+            _live(Identity(order.uid, order.gid, self._plan.groups), theirs, self._plan, self._secret)
         theirs.close()
         self._forked += 1
-        process = MailProcess(identity.uid, pid, Channel(ours))
+        process = MailProcess(order, pid, Channel(ours))
         self._all.add(process)
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._on_readable(process))
         return process
@@ -169,29 +213,37 @@ class MailProcesses:
             return  # its end was noticed earlier in the same round
         try:
             frames = process.control.receive_now()
+            for frame in frames:  # all first: a bad one ends it, and the others' descriptors must not stay
+                frame.discard()
+            for frame in frames:
+                if frame.message == IDLE.message:
+                    self._rest(process)
+                else:
+                    self._asked(process, frame)
         except ChannelError:
             self.kill(process)
-            return
-        for frame in frames:  # it has one thing to say: that it is idle
-            frame.discard()
-            process.idle_since = self._clock()
-            self._idle[process] = None
-            self._freed(process)
+
+    def _rest(self, process: MailProcess) -> None:
+        process.idle_since = self._clock()
+        self._idle[process] = None
+        self._freed(process)
+        if len(self._idle) > self._plan.idle_max:
+            self.kill(next(iter(self._idle)))
 
 
-def _live(identity: Identity, control: socket.socket, plan: MailProcessPlan) -> NoReturn:
+def _live(identity: Identity, control: socket.socket, plan: MailProcessPlan, secret: bytearray) -> NoReturn:
     status = EXIT_SOFTWARE
     try:
         leave_parent({control.fileno()})
-        plan.secret[:] = bytes(len(plan.secret))
+        secret[:] = bytes(len(secret))
         os.umask(UMASK)
         os.chdir("/")
-        for limit, value in LIMITS:
+        for limit, value in plan.limits:
             resource.setrlimit(limit, (value, value))
         become(identity)
         status = plan.run(Channel(control))
     except BaseException:
-        _log.critical("a mail process of uid %d ends by an error", identity.uid, exc_info=True)
+        _log.critical("a %s process of uid %d ends by an error", plan.name, identity.uid, exc_info=True)
     finally:
         sys.stderr.flush()
         os._exit(status)

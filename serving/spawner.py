@@ -1,13 +1,19 @@
-"""The spawner: hands sessions to processes that have become their users. Root where users have many uids.
+"""The spawner: hands sessions and deliveries to processes that have become their users.
 
-A request is a ticket that the authenticator sealed after a login (``accounts.tickets``), carried by a worker that
-cannot make one. For a good one the spawner passes the requester a socket to a mail process of that user
-(``serving.mail_processes``). It opens no file and looks no name up.
+Root where users have many uids. What it believes was never in a worker's hands:
 
-Refused: a ticket that is not the authenticator's, is late or was used; uid 0, gid 0, and every uid below the limit; any
-uid but our own when we are not root; more processes than the limits.
+* for a session a worker brings a ticket that the authenticator sealed after a login (``accounts.tickets``), which the
+  worker cannot make;
+* for a delivery a worker names an address. Whose it is the spawner looks up itself, in control files that belong to
+  root, so that no worker chooses a uid or a home. That anybody may send mail to anybody is no secret.
 
-Mail processes outlive the spawner: they finish their sessions, and see from the closed control channel that there will
+Then the spawner passes the requester a socket to a mail process of that user (``serving.mail_processes``); the process
+hears from the spawner whom it serves, and from the worker only the message.
+
+Refused: a ticket that is not the authenticator's, is late or was used; an address that nobody has; uid 0, gid 0, and
+every uid below the limit; any uid but our own when we are not root; more processes than the limits.
+
+Mail processes outlive the spawner: they finish what they serve, and see from the closed control channel that there will
 be no other.
 """
 
@@ -21,19 +27,38 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from accounts.tickets import Ticket, TicketError, open_ticket
+from accounts.tickets import TicketError, open_ticket
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.children import ChildContext, counters_report
-from serving.mail_processes import MailProcess, MailProcesses, MailProcessPlan, TooManyProcessesError
+from serving.mail_process import session_order
+from serving.mail_processes import MailProcess, MailProcesses, MailProcessPlan, Order, TooManyProcessesError
+from serving.program_lanes import LaneSettings, ProgramLanes
+from serving.program_slots import ProgramSlots
+from spool.errors import SpoolError
 
 LOOK_SECONDS: Final = 1.0  # how often ended processes are waited for and idle ones let go
 
 
 @dataclass(frozen=True, slots=True)
-class SpawnerPlan:
-    """What the spawner may do. ``mail.secret`` is the key of the tickets; ``clock`` is the clock they are dated by."""
+class DeliveriesPlan:
+    """What is needed for deliveries.
 
-    mail: MailProcessPlan
+    ``resolve`` looks up whose an address is; it blocks shortly and raises a SpoolError. ``lanes`` says how many of the
+    processes may run programs.
+    """
+
+    processes: MailProcessPlan
+    resolve: Callable[[str], Order]
+    lanes: LaneSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnerPlan:
+    """What the spawner may do. ``secret`` is the key of the tickets; ``clock`` is the clock they are dated by."""
+
+    secret: bytearray = field(repr=False)
+    sessions: MailProcessPlan
+    deliveries: DeliveriesPlan
     uid_min: int
     clock: Callable[[], float] = time.monotonic
 
@@ -50,7 +75,7 @@ class _Client:
     """
 
     channel: Channel
-    serving: dict[int, MailProcess] = field(default_factory=dict)
+    serving: dict[int, tuple[MailProcesses, MailProcess]] = field(default_factory=dict)
     reads_late: bool = False
 
 
@@ -61,7 +86,14 @@ class Spawner:
         self._plan = plan
         self._child = child
         self._selector = selectors.DefaultSelector()
-        self._processes = MailProcesses(plan.mail, self._selector, plan.clock, self._forget)
+        self._lanes = ProgramLanes(plan.deliveries.lanes, plan.clock)
+        self._slots = ProgramSlots(self._lanes, plan.clock)
+        self._sessions = MailProcesses(
+            plan.sessions, plan.secret, self._selector, plan.clock, self._forget, _says_nothing_else
+        )
+        self._deliveries = MailProcesses(
+            plan.deliveries.processes, plan.secret, self._selector, plan.clock, self._delivered, self._slots.asked
+        )
         self._clients: set[_Client] = set()
         self._used: dict[bytes, float] = {}
         self._refused = 0
@@ -76,7 +108,8 @@ class Spawner:
         while not self._ended and not self._drained():
             for key, _ in self._selector.select(LOOK_SECONDS):
                 key.data()
-            self._processes.look()
+            self._sessions.look()
+            self._deliveries.look()
             if (now := self._plan.clock()) >= forget_at:
                 forget_at = now + LOOK_SECONDS
                 self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
@@ -98,10 +131,13 @@ class Spawner:
                 case {"kind": "drain", "seconds": int(seconds) | float(seconds)}:
                     self._end_at = self._plan.clock() + seconds
                 case {"kind": "count"}:
-                    counters = {**self._processes.counters(), "refused": self._refused}
-                    self._child.control.send(counters_report(counters))
+                    self._child.control.send(counters_report(self._counters()))
                 case _:
                     frame.discard()
+
+    def _counters(self) -> dict[str, int]:
+        deliveries = {f"delivery_{name}": value for name, value in self._deliveries.counters().items()}
+        return {**self._sessions.counters(), **deliveries, **self._lanes.counters(), "refused": self._refused}
 
     def _connect(self, end: socket.socket) -> None:
         client = _Client(Channel(end))
@@ -118,10 +154,14 @@ class Spawner:
                 self._on_request(client, frame)
             self._watch(client, told_all=client.channel.flush())
         except ChannelError:
-            # Gone, or not one of ours any more. Its sessions end with its sockets.
+            # Gone, or not one of ours any more. Its sessions end with its sockets; a delivery that hangs would not, and
+            # nobody hears of it.
             self._clients.discard(client)
             self._selector.unregister(client.channel)
             client.channel.close()
+            for processes, process in client.serving.values():
+                if processes is self._deliveries:
+                    processes.kill(process)
 
     def _watch(self, client: _Client, *, told_all: bool) -> None:
         if told_all is client.reads_late:
@@ -133,37 +173,59 @@ class Spawner:
         number = frame.number("number")
         if frame.message.get("kill") is True:
             # Only what this client was given itself, and only while it serves that.
-            if (process := client.serving.get(number)) is not None:
-                self._processes.kill(process)
+            if (serving := client.serving.get(number)) is not None:
+                processes, process = serving
+                processes.kill(process)
             return
         try:
-            ticket = self._open(frame.body)
+            processes, order = self._understood(frame)
             near, far = socket_pair()
             with near, far:
-                client.serving[number] = self._processes.serve(ticket, far)
+                client.serving[number] = (processes, processes.serve(order, far))
                 client.channel.send_soon(Frame({"number": number}, descriptor=near.fileno()))
-        except (RefusedError, TooManyProcessesError, OSError) as error:
-            self._refused += 1
-            client.channel.send_soon(Frame({"number": number, "refused": str(error)}))
+        except (RefusedError, SpoolError) as error:
+            self._refuse(client, number, error, full=False)
+        except (TooManyProcessesError, OSError) as error:
+            self._refuse(client, number, error, full=True)
 
-    def _open(self, octets: bytes) -> Ticket:
+    def _refuse(self, client: _Client, number: int, error: Exception, *, full: bool) -> None:
+        self._refused += 1
+        client.channel.send_soon(Frame({"number": number, "refused": str(error), "full": full}))
+
+    def _understood(self, frame: Frame) -> tuple[MailProcesses, Order]:
+        if "address" in frame.message:
+            return self._deliveries, self._permitted(self._plan.deliveries.resolve(frame.text("address")))
+        return self._sessions, self._permitted(self._opened(frame.body))
+
+    def _opened(self, ticket_octets: bytes) -> Order:
         try:
-            ticket = open_ticket(self._plan.mail.secret, octets, self._plan.clock())
+            ticket = open_ticket(self._plan.secret, ticket_octets, self._plan.clock())
         except TicketError as error:
             raise RefusedError(str(error)) from error
         if ticket.nonce in self._used:
             raise RefusedError("ticket used already")
         self._used[ticket.nonce] = ticket.expires
+        return session_order(ticket.user, ticket.uid, ticket.gid, ticket.home)
+
+    def _permitted(self, order: Order) -> Order:
         own = os.geteuid()
-        if ticket.uid == 0 or ticket.uid < self._plan.uid_min or (own == 0 and ticket.gid == 0):
-            raise RefusedError(f"uid {ticket.uid} gid {ticket.gid} is not a mail user's")
-        if own not in (0, ticket.uid):
-            raise RefusedError(f"not root: cannot become uid {ticket.uid}")
-        return ticket
+        if order.uid == 0 or order.uid < self._plan.uid_min or (own == 0 and order.gid == 0):
+            raise RefusedError(f"uid {order.uid} gid {order.gid} is not a mail user's")
+        if own not in (0, order.uid):
+            raise RefusedError(f"not root: cannot become uid {order.uid}")
+        return order
+
+    def _delivered(self, process: MailProcess) -> None:
+        self._slots.freed(process)
+        self._forget(process)
 
     def _forget(self, process: MailProcess) -> None:
         for client in self._clients:
-            client.serving = {number: given for number, given in client.serving.items() if given is not process}
+            client.serving = {number: given for number, given in client.serving.items() if given[1] is not process}
+
+
+def _says_nothing_else(_process: MailProcess, _frame: Frame) -> None:
+    raise ChannelError("not what a mail process says")
 
 
 def run_spawner(plan: SpawnerPlan, child: ChildContext) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from serving.channel import ChannelError, Frame
+from serving.errors import BulkheadFullError
 from serving.reactor_channel import ReactorChannel
-from spool.errors import MailboxUnavailableError
+from spool.errors import MailboxUnavailableError, SpoolError
 
 ANSWER_SECONDS: Final = 10.0
 
@@ -51,7 +52,17 @@ class SpawnerClient:
         self._channel = ReactorChannel(self._reactor, end, self._receive, self._lose)
 
     def open(self, ticket: bytes) -> Deferred[MailSocket]:
-        """Have a mail process serve the ticket's user; fails with MailboxUnavailableError."""
+        """Have a mail process serve the ticket's user; fails with MailboxUnavailableError.
+
+        It fails with BulkheadFullError while there are too many mail processes.
+        """
+        return self._ask({}, ticket)
+
+    def deliver(self, address: str) -> Deferred[MailSocket]:
+        """Have a delivery process serve whoever the address belongs to; fails as ``open`` does."""
+        return self._ask({"address": address}, b"")
+
+    def _ask(self, message: Mapping[str, object], body: bytes) -> Deferred[MailSocket]:
         channel = self._channel
         if channel is None:
             return fail(MailboxUnavailableError("there is no spawner now"))
@@ -59,7 +70,7 @@ class SpawnerClient:
         answer: Deferred[MailSocket] = Deferred(partial(self._cancelled, number))
         limit = self._reactor.callLater(ANSWER_SECONDS, self._fail, number, "the spawner does not answer")
         self._requests[number] = _Request(answer, limit)
-        channel.send(Frame({"number": number}, ticket))
+        channel.send(Frame({**message, "number": number}, body))
         return answer
 
     def close(self) -> None:
@@ -75,7 +86,8 @@ class SpawnerClient:
             self._lose()
             return
         if frame.descriptor is None:
-            self._fail(number, f"the spawner refuses: {frame.message.get('refused')}")
+            kind = BulkheadFullError if frame.message.get("full") is True else MailboxUnavailableError
+            self._fail(number, f"the spawner refuses: {frame.message.get('refused')}", kind)
             return
         end = socket.socket(fileno=frame.descriptor)
         request = self._forget(number)
@@ -87,9 +99,9 @@ class SpawnerClient:
         # Over the channel of the spawner that gave it: another one numbers its own.
         request.answer.callback(MailSocket(end, lambda: channel.send(Frame({"number": number, "kill": True}))))
 
-    def _fail(self, number: int, why: str) -> None:
+    def _fail(self, number: int, why: str, kind: type[SpoolError] = MailboxUnavailableError) -> None:
         if (request := self._forget(number)) is not None:
-            request.answer.errback(MailboxUnavailableError(why))
+            request.answer.errback(kind(why))
 
     def _cancelled(self, number: int, answer: Deferred[MailSocket]) -> None:
         del answer  # it fails with CancelledError by itself

@@ -21,7 +21,7 @@ from serving.certificates import TlsMaterial, read_tls_material
 from serving.children import Role
 from serving.generations import SupervisorPlan
 from serving.mail_process import run_mail_process
-from serving.mail_processes import MailProcessPlan
+from serving.mail_processes import SESSION_LIMITS, MailProcessPlan
 from serving.privileges import Identity
 from serving.resources import claim_resources, network_file_system_warnings
 from serving.settings import ListenerSettings
@@ -36,6 +36,8 @@ from spool.file_systems import Mounts
 from spool.kept_snapshots import KeptSnapshots
 from spool.site import Site
 from tools.authenticator_parts import build_authenticator
+from tools.delivery_parts import deliveries_plan
+from tools.lmtp_callers import trusted_uids
 from tools.service_parts import ServiceParts, plan_of
 from tools.site_settings import SiteSettings
 from tools.worker_parts import build_worker, opening, worker_count
@@ -74,6 +76,7 @@ def service_plan(site: Site, settings: SiteSettings, warn: Callable[[str], None]
         tls=_tls_of(settings.listeners, warn),
         connections=resources.connections,
         submission_domain=_first_domain(site),
+        trusted=trusted_uids(settings.lmtp, service),
         ticket_key=bytearray(os.urandom(KEY_OCTETS)) if root else None,
     )
     plans = tuple(plan_of(listener) for listener in settings.listeners)
@@ -107,12 +110,11 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
     if parts.ticket_key is not None:
         # Empty when mail processes are forked: each fills its own for as long as it lives.
         kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
-        mail = MailProcessPlan(
-            run=partial(run_mail_process, opening(parts, kept)),
-            secret=parts.ticket_key,
-            groups=parts.service.groups,
+        sessions = MailProcessPlan(
+            "mail", partial(run_mail_process, opening(parts, kept)), SESSION_LIMITS, parts.service.groups
         )
-        roles.append(Role(SPAWNER, 1, partial(run_spawner, SpawnerPlan(mail, settings.service.uid_min))))
+        plan = SpawnerPlan(parts.ticket_key, sessions, deliveries_plan(parts), settings.service.uid_min)
+        roles.append(Role(SPAWNER, 1, partial(run_spawner, plan)))
     return roles
 
 

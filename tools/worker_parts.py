@@ -16,9 +16,6 @@ from twisted.logger import Logger
 from twisted.names.client import createResolver
 
 from accounts.requests import Granted
-from delivery.agent import DeliveryAgent
-from delivery.environment import Recipient
-from mta.server.deliveries import LocalDeliveries
 from mta.server.factory import LmtpFactory
 from mta.server.service import LmtpCounters, LmtpService
 from popd.server.counters import ServiceCounters
@@ -40,7 +37,6 @@ from serving.spawner_client import SpawnerClient
 from serving.threads import DaemonThreads
 from serving.tls import ServerTls, tls_factory
 from serving.worker import Service, WorkerContext, WorkerParts
-from spool.errors import HomeUnavailableError
 from spool.file_systems import Mounts
 from spool.homes import locate_mailbox
 from spool.kept_snapshots import KeptSnapshots
@@ -48,6 +44,8 @@ from spool.mailbox import Maildrop
 from spool.mailboxes import open_mailbox
 from spool.quota.table import Limits
 from spool.settings import SpoolSettings
+from tools.delivery_parts import remote_bulkheads, worker_deliveries
+from tools.lmtp_callers import callers_of
 from tools.service_parts import ServiceParts
 from tools.site_settings import SiteSettings
 
@@ -94,19 +92,9 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     resolver = createResolver()  # type: ignore[no-untyped-call]
 
     lmtp_totals = LmtpCounters()
-    deliveries = LocalDeliveries(
-        DeliveryAgent(
-            parts.site,
-            settings.spool,
-            settings.delivery,
-            become=_be_ourselves,
-            has_own_uid=lambda _: False,  # whomever a worker delivers to has the worker's uid
-        ),
-        os.getuid(),
-        bulkheads,
-        file_system_of,
-        reactor,
-    )
+    callers = callers_of(parts)
+    delivering = remote_bulkheads(parts, reactor)
+    deliveries = worker_deliveries(parts, reactor, bulkheads, delivering, spawner, file_system_of)
 
     def serve_pop3(plan: ListenerPlan) -> Service:
         return _pop3_listener(parts, context, plan, opener, listings, limits, totals, resolver)
@@ -119,13 +107,15 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
             tls=_tls(parts, plan),
             clock=reactor,
             log=Logger("lmtp"),
+            callers=callers,
             totals=lmtp_totals,
         )
         factory = LmtpFactory(service, admission=limits, host_name=socket.gethostname())
         return Service(factory, factory.drain)
 
     def counters() -> Mapping[str, Any]:
-        return {**asdict(totals), **asdict(lmtp_totals), **asdict(bulkheads.totals)}
+        remote = {f"delivery_{name}": value for name, value in asdict(delivering.totals).items()}
+        return {**asdict(totals), **asdict(lmtp_totals), **asdict(bulkheads.totals), **remote}
 
     def open_sessions() -> int:
         return totals.connections_open + lmtp_totals.lmtp_connections_open
@@ -135,12 +125,6 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
 
     builders = {"pop3": serve_pop3, "pop3s": serve_pop3, "lmtp": serve_lmtp}
     return WorkerParts(builders, open_sessions, counters, introduced)
-
-
-def _be_ourselves(recipient: Recipient) -> None:
-    """A worker becomes nobody; who has its uid was found out before."""
-    if recipient.uid != os.getuid():
-        raise HomeUnavailableError(f"{recipient.home}: this process is uid {os.getuid()}, not {recipient.uid}")
 
 
 def _in_thread(threads: DaemonThreads, function: Callable[[], None]) -> Deferred[None]:

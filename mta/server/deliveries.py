@@ -1,30 +1,17 @@
-"""Deliveries in this process: the blocking delivery agent, in bulkheads.
-
-One delivery of a user runs at a time; further ones wait their turn, for as long as whoever asks wants to wait. So the
-bulkheads' few operations of one user are left to their sessions, and a user who gets much mail holds up nobody else.
-"""
+"""Deliveries of one site, by whoever may do them: this process where a recipient's uid is its own, else another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Protocol
 
-from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
+from twisted.internet.defer import Deferred, fail
 
 from delivery.agent import Account, DeliveryAgent
 from delivery.messages import Message
-from serving.blocking import Bulkheads
-from serving.errors import BulkheadFullError
-from spool.errors import HomeUnavailableError
-from spool.names import UserName
-
-RETRY_SECONDS: Final = 0.05  # while sessions of the user have all their operations out
-
-T = TypeVar("T")
+from mta.server.turns import UserTurns
+from spool.errors import SpoolError
 
 
 class Deliveries(Protocol):
@@ -37,66 +24,77 @@ class Deliveries(Protocol):
         """Deliver a message; fires when it holds. Cancelled, it may still happen."""
 
 
-class LocalDeliveries:
-    """Delivers to users whose uid is this process's own.
+class AccountDeliveries(Protocol):
+    """The same for a recipient who has been looked up."""
+
+    def check(self, account: Account, sender: str | None) -> Deferred[None]:
+        """``Deliveries.check``."""
+
+    def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
+        """``Deliveries.deliver``."""
+
+
+class SiteDeliveries:
+    """Looks recipients up, and leaves each to whoever can become them.
 
     Args:
-        agent: the delivery agent.
+        resolve: says who controls an address. Called in the reactor's thread: two small reads of control files, which
+            lie on the site's own file system.
         own_uid: the uid of this process.
-        bulkheads: where it runs.
-        file_system_of: the mount point a path lies under, found without touching the path; may raise an OSError.
-        clock: the reactor.
+        local: for recipients of that uid.
+        remote: for all others.
     """
 
     def __init__(
         self,
-        agent: DeliveryAgent,
+        resolve: Callable[[str], Account],
         own_uid: int,
-        bulkheads: Bulkheads,
-        file_system_of: Callable[[Path], str],
-        clock: IReactorTime,
+        local: AccountDeliveries,
+        remote: AccountDeliveries,
     ) -> None:
-        self._agent = agent
+        self._resolve = resolve
         self._own_uid = own_uid
-        self._bulkheads = bulkheads
-        self._file_system_of = file_system_of
-        self._clock = clock
-        self._turns: dict[UserName, DeferredLock] = {}
+        self._local = local
+        self._remote = remote
 
     def check(self, address: str, sender: str | None) -> Deferred[None]:
         """``Deliveries.check``."""
-        return Deferred.fromCoroutine(self._run(address, lambda account: self._agent.check(account, sender)))
+        return self._with_account(address, lambda account: self._of(account).check(account, sender))
 
     def deliver(self, address: str, sender: str | None, message: Message) -> Deferred[None]:
         """``Deliveries.deliver``."""
-        return Deferred.fromCoroutine(
-            self._run(address, lambda account: self._agent.deliver_to(account, sender, message))
-        )
+        return self._with_account(address, lambda account: self._of(account).deliver(account, sender, message))
 
-    async def _run(self, address: str, function: Callable[[Account], object]) -> None:
-        # In the reactor's thread: two small reads of control files, which lie on the site's own file system.
-        account = self._agent.resolve(address)
-        recipient = account.recipient
-        if recipient.uid != self._own_uid:
-            raise HomeUnavailableError(f"{recipient.home}: LMTP serves uid {self._own_uid}, not {recipient.uid}")
+    def _with_account(self, address: str, function: Callable[[Account], Deferred[None]]) -> Deferred[None]:
         try:
-            file_system = self._file_system_of(recipient.home)
-        except OSError as error:
-            raise HomeUnavailableError(f"{recipient.home}: {error.strerror}") from error
-        turn = self._turns.setdefault(recipient.user, DeferredLock())
-        await turn.acquire()
-        try:
-            await self._in_bulkhead(recipient.user, file_system, partial(function, account))
-        finally:
-            turn.release()
-            if not turn.locked:
-                self._turns.pop(recipient.user, None)
+            account = self._resolve(address)
+        except SpoolError as error:
+            return fail(error)
+        return function(account)
 
-    async def _in_bulkhead(self, user: UserName, file_system: str, function: Callable[[], object]) -> None:
-        while True:
-            try:
-                await self._bulkheads.run(user, file_system, function)
-            except BulkheadFullError:
-                await deferLater(self._clock, RETRY_SECONDS)
-            else:
-                return
+    def _of(self, account: Account) -> AccountDeliveries:
+        return self._local if account.recipient.uid == self._own_uid else self._remote
+
+
+class LocalDeliveries:
+    """Deliveries in this process: the blocking delivery agent, in bulkheads.
+
+    Args:
+        agent: the delivery agent.
+        turns: the bulkheads.
+    """
+
+    def __init__(self, agent: DeliveryAgent, turns: UserTurns) -> None:
+        self._agent = agent
+        self._turns = turns
+
+    def check(self, account: Account, sender: str | None) -> Deferred[None]:
+        """``Deliveries.check``."""
+        return self._run(account, partial(self._agent.check, account, sender))
+
+    def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
+        """``Deliveries.deliver``."""
+        return self._run(account, partial(self._agent.deliver_to, account, sender, message))
+
+    def _run(self, account: Account, function: Callable[[], object]) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._turns.run(account.recipient, function))

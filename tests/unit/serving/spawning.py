@@ -13,8 +13,10 @@ from pathlib import Path
 from accounts.tickets import KEY_OCTETS, LIFETIME_SECONDS, Ticket, seal
 from serving.channel import Channel, Frame, socket_pair
 from serving.children import COUNT, READY, Child, Role, fork_child, introduction
-from serving.mail_processes import MailProcessPlan
-from serving.spawner import SpawnerPlan, run_spawner
+from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan, Order
+from serving.program_lanes import LaneSettings
+from serving.spawner import DeliveriesPlan, SpawnerPlan, run_spawner
+from spool.errors import NoSuchUserError
 from spool.names import UserName
 
 KEY = bytes(range(KEY_OCTETS))
@@ -37,6 +39,14 @@ def ticket(
     return seal(key, sealed)
 
 
+def address_of(address: str) -> Order:
+    """Users are called by their addresses; ``root`` is one, and ``nobody`` is not."""
+    if address == "nobody":
+        raise NoSuchUserError("nobody")
+    uid, gid = (0, 0) if address == "root" else (MAIL_UID, MAIL_GID)
+    return Order(UserName(address), uid, gid, {"user": address}, programs=1)
+
+
 class SpawnerClient:
     """Asks one request at a time, waiting."""
 
@@ -46,14 +56,21 @@ class SpawnerClient:
 
     def ask(self, octets: bytes) -> Channel | str:
         """A channel to a mail process, or why not."""
+        return self._ask(Frame({"number": self.number + 1}, octets))
+
+    def _ask(self, request: Frame) -> Channel | str:
         self.number += 1
-        self.channel.send(Frame({"number": self.number}, octets))
+        self.channel.send(request)
         answer = self.channel.receive()
         assert answer is not None
         assert answer.number("number") == self.number
         if answer.descriptor is None:
             return answer.text("refused")
         return Channel(socket.socket(fileno=answer.descriptor))
+
+    def delivery(self, address: str) -> Channel | str:
+        """A channel to a delivery process, or why not."""
+        return self._ask(Frame({"number": self.number + 1, "address": address}))
 
     def session(self, octets: bytes) -> Channel:
         found = self.ask(octets)
@@ -75,15 +92,21 @@ class RunningSpawner:
         processes_max: int = 100,
         processes_per_user_max: int = 10,
         idle_seconds: float = 60.0,
+        deliver: Callable[[Channel], int] = lambda _: 0,
+        resolve: Callable[[str], Order] = address_of,
     ) -> None:
-        mail = MailProcessPlan(
+        sessions = MailProcessPlan(
+            "mail",
             run,
-            bytearray(KEY),
             processes_max=processes_max,
             processes_per_user_max=processes_per_user_max,
             idle_seconds=idle_seconds,
         )
-        role = Role("spawner", 1, partial(run_spawner, SpawnerPlan(mail, uid_min)))
+        deliveries = DeliveriesPlan(
+            MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1), resolve, LaneSettings(slots=1)
+        )
+        plan = SpawnerPlan(bytearray(KEY), sessions, deliveries, uid_min)
+        role = Role("spawner", 1, partial(run_spawner, plan))
         self.child: Child = fork_child(role, 1, (), 0.0)
         assert self.child.control.receive() == READY
 

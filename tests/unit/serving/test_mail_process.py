@@ -8,7 +8,7 @@ import pytest
 from accounts.requests import Granted
 from serving.channel import Channel, Frame, socket_pair
 from serving.mail_dialogue import parse_listing
-from serving.mail_process import run_mail_process, serve_order
+from serving.mail_process import run_mail_process, session_order
 from spool.kept_snapshots import KeptSnapshots
 from spool.mailbox import Maildrop
 from spool.mailboxes import open_mailbox
@@ -40,7 +40,8 @@ def test_it_keeps_what_it_has_seen_while_it_lives(tmp_path: Path, monkeypatch: p
         for _ in range(3):
             near, far = socket_pair()
             with far:
-                control.send(serve_order(location.user, location.uid, location.gid, location.home, far.fileno()))
+                order = session_order(location.user, location.uid, location.gid, location.home)
+                control.send(Frame(order.message, descriptor=far.fileno()))
             with Channel(near) as worker:
                 worker.send(Frame({"do": "open"}))
                 answer = worker.receive()

@@ -15,7 +15,7 @@ from accounts.requests import Granted
 from serving import remote_maildrops
 from serving.channel import Channel, Frame, socket_pair
 from serving.errors import BulkheadFullError, LongerThanListedError, OperationTimedOutError
-from serving.mail_process import run_mail_process, serve_order
+from serving.mail_process import run_mail_process, session_order
 from serving.remote_maildrops import MailSession, RemoteMaildrop, RemoteMaildropOpener, RemoteUserFiles
 from serving.spawner_client import MailSocket, SpawnerClient
 from spool.errors import (
@@ -84,7 +84,9 @@ class Stage:
         assert request.body == FRED.ticket
         near, far = socket_pair()
         with near, far:
-            self.control.send(serve_order(FRED.user, FRED.uid, FRED.gid, FRED.home, far.fileno()))
+            self.control.send(
+                Frame(session_order(FRED.user, FRED.uid, FRED.gid, FRED.home).message, descriptor=far.fileno())
+            )
             self.spawner.send(Frame({"number": request.number("number")}, descriptor=near.fileno()))
 
     def open(self, *, share: bool = False) -> RemoteMaildrop:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from serving.channel import Channel, ChannelError, Frame
 from serving.children import drain_order
-from serving.mail_process import IDLE
+from serving.mail_processes import IDLE
 from tests.unit.serving.spawning import MAIL_GID, MAIL_UID, RunningSpawner, SpawnerClient, ticket
 
 Spawning = tuple[RunningSpawner, SpawnerClient]

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from delivery.agent import DeliveryAgent
+from delivery.agent import Account, DeliveryAgent
 from delivery.errors import NotLocalError
 from delivery.messages import Message
 from delivery.settings import DeliverySettings
-from mta.server.deliveries import RETRY_SECONDS, LocalDeliveries
+from mta.server.deliveries import LocalDeliveries, SiteDeliveries
+from mta.server.turns import RETRY_SECONDS, UserTurns
 from serving.blocking import Bulkheads
 from serving.settings import LimitsSettings
 from spool.assign import Assignment, AssignRecord, publish_assign
@@ -50,6 +51,21 @@ class HeldThreads:
             done(outcome)
 
 
+class Elsewhere:
+    """Deliveries that write down whose they are."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    def check(self, account: Account, sender: str | None) -> Deferred[None]:
+        self.asked.append(("check", account.recipient.user.text, sender))
+        return succeed(None)
+
+    def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
+        self.asked.append(("deliver", account.recipient.user.text, sender))
+        return succeed(None)
+
+
 class World:
     """A site with joe, and deliveries whose threads are held."""
 
@@ -73,7 +89,10 @@ class World:
         agent = DeliveryAgent(
             self.site, self.home.settings, DeliverySettings(), become=lambda _: None, has_own_uid=lambda _: False
         )
-        self.deliveries = LocalDeliveries(agent, os.geteuid(), self.bulkheads, self._file_system_of, self.clock)
+        self.turns = UserTurns(self.bulkheads, self._file_system_of, self.clock)
+        self.elsewhere = Elsewhere()
+        local = LocalDeliveries(agent, self.turns)
+        self.deliveries = SiteDeliveries(agent.resolve, os.geteuid(), local, self.elsewhere)
 
     def _file_system_of(self, path: Path) -> str:
         if isinstance(self.file_system, OSError):
@@ -112,10 +131,18 @@ def test_a_good_recipient_is_good_and_nothing_is_delivered(world: World) -> None
 
 @pytest.mark.parametrize(
     ("address", "error"),
-    [("nobody@a.org", NoSuchUserError), ("joe@b.org", NotLocalError), ("ann@a.org", HomeUnavailableError)],
+    [("nobody@a.org", NoSuchUserError), ("joe@b.org", NotLocalError)],
 )
 def test_a_bad_recipient_is_known_without_a_thread(world: World, address: str, error: type) -> None:
     assert outcome(world.deliveries.check(address, None)) == [error]
+    assert world.threads.held == []
+
+
+def test_who_has_another_uid_is_left_to_others(world: World) -> None:
+    with contextlib.closing(Message.of([BODY])) as message:
+        assert outcome(world.deliveries.check("ann", None)) == [None]
+        assert outcome(world.deliveries.deliver("ann@a.org", "s@x", message)) == [None]
+    assert world.elsewhere.asked == [("check", "ann", None), ("deliver", "ann", "s@x")]
     assert world.threads.held == []
 
 
@@ -139,7 +166,7 @@ def test_deliveries_to_one_user_take_turns(world: World) -> None:
         world.threads.go()
     assert over == [[None]] * 3
     assert len(world.home.mail()) == 3
-    assert world.deliveries._turns == {}
+    assert world.turns._turns == {}
 
 
 def test_a_delivery_waits_while_sessions_have_all_operations_of_the_user(world: World) -> None:

@@ -1,0 +1,127 @@
+"""What spawner, worker and delivery process say to each other about one delivery.
+
+The spawner tells the process whose mail it is (``order_of``). The worker sends one request over the socket it was
+given: ``{"do": "check"}``, or ``{"do": "deliver"}`` with the message as a descriptor, each with the ``sender``. The
+process answers ``{"programs": true}`` once it has a slot for programs and is about to run some, and at last
+``{"done": true}`` or ``{"error": class name, "text": …, "public": …, "status": …}``, which becomes an exception of the
+same class again. Any other answer is temporary trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import delivery.errors
+import serving.errors
+import spool.errors
+from delivery.agent import Account
+from delivery.environment import Recipient
+from delivery.program_shares import ProgramShare
+from serving.channel import Frame
+from serving.mail_processes import Order
+from spool.errors import EnhancedStatus, MailboxUnavailableError, SpoolError
+from spool.names import UserName
+from spool.quota.limits import Limit
+
+TEXT_MAX: Final = 4000  # what a program printed is cut before it gets here
+PROGRAMS_RUN: Final = Frame({"programs": True})
+DONE: Final = Frame({"done": True})
+_ERRORS: Final[Mapping[str, type[SpoolError]]] = {
+    name: value
+    for module in (spool.errors, serving.errors, delivery.errors)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, SpoolError)
+}
+
+
+def order_of(account: Account) -> Order:
+    """The spawner's order to serve a recipient."""
+    to, limit = account.recipient, account.limit
+    message = {
+        "local": to.local,
+        "domain": to.domain,
+        "user": to.user.text,
+        "uid": to.uid,
+        "gid": to.gid,
+        "home": str(to.home),
+        "dash": to.dash,
+        "extension": to.extension,
+        "wildcard": account.wildcard,
+        "limit": None if limit is None else [limit.octets, limit.messages],
+        "programs": [account.programs.at_once, account.programs.seconds],
+    }
+    return Order(to.user, to.uid, to.gid, message, account.programs.at_once)
+
+
+def account_of(order: Frame) -> Account:
+    """The recipient of an order; it comes from the spawner and is right.
+
+    Raises:
+        ChannelError: it is none of ours.
+    """
+    recipient = Recipient(
+        local=order.text("local"),
+        domain=order.text("domain"),
+        user=UserName(order.text("user")),
+        uid=order.number("uid"),
+        gid=order.number("gid"),
+        home=Path(order.text("home")),
+        dash=order.text("dash"),
+        extension=order.text("extension"),
+    )
+    limit = order.message["limit"]
+    return Account(
+        recipient,
+        order.message["wildcard"],
+        None if limit is None else Limit(*limit),
+        ProgramShare(*order.message["programs"]),
+    )
+
+
+def request(do: str, sender: str | None, descriptor: int | None = None) -> Frame:
+    """A worker's request."""
+    return Frame({"do": do, "sender": sender}, descriptor=descriptor)
+
+
+def sender_of(asked: Frame) -> str | None:
+    """The envelope sender of a request, None for the null sender.
+
+    Raises:
+        ChannelError: it names none.
+    """
+    return None if asked.message.get("sender") is None else asked.text("sender")
+
+
+def error_frame(error: SpoolError) -> Frame:
+    """A failure as a frame."""
+    status = error.status
+    return Frame(
+        {
+            "error": type(error).__name__,
+            "text": str(error)[:TEXT_MAX],
+            "public": error.public_text[:TEXT_MAX],
+            "status": [status.class_, status.subject, status.detail],
+        }
+    )
+
+
+def outcome_of(answer: Frame) -> SpoolError | None:
+    """What an answer says: None if it is done."""
+    match answer.message:
+        case {"done": True}:
+            return None
+        case {
+            "error": str(name),
+            "text": str(text),
+            "public": str(public),
+            "status": [4 | 5 as class_, int(subject), int(detail)],
+        }:
+            error = _ERRORS.get(name, SpoolError)(text[:TEXT_MAX])
+            # Some errors have these from a program or another server, and not from their class.
+            error.public_text = public[:TEXT_MAX]  # type: ignore[misc]
+            error.status = EnhancedStatus(class_, subject, detail)  # type: ignore[misc]
+            return error
+        case _:
+            return MailboxUnavailableError("a delivery process talks nonsense")

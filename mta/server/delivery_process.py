@@ -1,0 +1,101 @@
+"""The life of a delivery process: it has become one user, and delivers to that user, one message after another.
+
+It blocks, and nobody minds: it is alone. Whose mail it is comes from the spawner over the control channel; a request,
+with the message, comes from a worker over a socket of its own (``mta.server.delivery_dialogue``). It may be killed at
+any moment: that is how a delivery ends that takes too long, and to the disk it is a crash like another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from typing import TypeAlias
+
+from delivery.agent import Account, DeliveryAgent
+from delivery.errors import ProgramDeferredError
+from delivery.messages import Message
+from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, error_frame, sender_of
+from serving.channel import Channel, ChannelError, Frame
+from serving.mail_processes import IDLE
+from serving.program_lanes import LaneFullError
+from serving.program_slots import ask_for_slot, give_back
+from spool.errors import SpoolError
+
+ProgramSlot: TypeAlias = Callable[[Account], AbstractContextManager[None]]
+MakeAgent: TypeAlias = Callable[[ProgramSlot], DeliveryAgent]
+"""Makes the delivery agent of this process; deliveries that run programs are to be held within the slot."""
+
+
+def run_delivery_process(make_agent: MakeAgent, control: Channel) -> int:
+    """Serve until the control channel closes."""
+    while (order := control.receive()) is not None:
+        assert order.descriptor is not None
+        with Channel(socket.socket(fileno=order.descriptor)) as worker:
+            _Service(account_of(order), make_agent, control, worker).run()
+        try:
+            control.send(IDLE)
+        except ChannelError:
+            break
+    return 0
+
+
+class _Service:
+    """What is done for one recipient, for one worker."""
+
+    def __init__(self, account: Account, make_agent: MakeAgent, control: Channel, worker: Channel) -> None:
+        self._account = account
+        self._control = control
+        self._worker = worker
+        self._agent = make_agent(self._slot)
+
+    def run(self) -> None:
+        """Answer one request, unless the worker has gone or talks nonsense."""
+        with suppress(ChannelError):
+            if (asked := self._worker.receive()) is None:
+                return
+            try:
+                self._serve(asked)
+            except SpoolError as error:
+                self._worker.send(error_frame(error))
+            else:
+                self._worker.send(DONE)
+
+    def _serve(self, asked: Frame) -> None:
+        match asked.message.get("do"), asked.descriptor:
+            case "check", None:
+                self._agent.check(self._account, sender_of(asked))
+            case "deliver", int(descriptor):
+                with contextlib.closing(_message(descriptor)) as message:
+                    self._agent.deliver_to(self._account, sender_of(asked), message)
+            case _:
+                asked.discard()
+                raise ChannelError("unknown request")
+
+    @contextlib.contextmanager
+    def _slot(self, _: Account) -> Iterator[None]:
+        """Hold a slot of the spawner's while programs run."""
+        try:
+            ask_for_slot(self._control)
+        except (LaneFullError, ChannelError) as error:
+            raise ProgramDeferredError(f"no program may start now: {error}") from error
+        self._worker.send(PROGRAMS_RUN)
+        failed = False
+        try:
+            yield
+        except ProgramDeferredError:
+            failed = True
+            raise
+        finally:
+            with suppress(ChannelError):
+                give_back(self._control, failed=failed)
+
+
+def _message(descriptor: int) -> Message:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ChannelError("not a message")
+    return Message.in_file(descriptor)
