@@ -38,10 +38,7 @@ SESSION_LIMITS: Final[ResourceLimits] = (
     (resource.RLIMIT_NOFILE, 256),
     (resource.RLIMIT_NPROC, 0),  # it starts neither processes nor threads
 )
-DELIVERY_LIMITS: Final[ResourceLimits] = (
-    (resource.RLIMIT_CORE, 0),
-    (resource.RLIMIT_NOFILE, 1024),  # as many as a program may be allowed; what it starts has further limits
-)
+DELIVERY_LIMITS: Final[ResourceLimits] = ((resource.RLIMIT_CORE, 0),)  # the programs that it starts have further ones
 
 
 @dataclass(frozen=True, slots=True)

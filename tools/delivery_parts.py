@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from delivery.agent import Account, DeliveryAgent, has_own_uid
 from delivery.environment import Recipient
+from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.delivery_dialogue import order_of
 from mta.server.delivery_process import ProgramSlot, run_delivery_process
@@ -27,6 +29,9 @@ from tools.service_parts import ServiceParts
 
 PROGRAM_SHARE: Final = 0.75
 """Of a delivery's time so much is a program's: its group has five seconds between TERM and KILL, too."""
+
+FILES: Final = 256
+"""So many files a delivery process may have open, or as many as a program of its user."""
 
 
 def worker_deliveries(
@@ -79,13 +84,24 @@ def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
     processes = MailProcessPlan(
         name="delivery",
         run=partial(run_delivery_process, partial(_process_agent, parts)),
-        limits=DELIVERY_LIMITS,
+        limits=(*DELIVERY_LIMITS, (resource.RLIMIT_NOFILE, max(FILES, settings.delivery.program_files))),
         groups=parts.service.groups,
         processes_max=settings.lmtp.delivery_processes,
         processes_per_user_max=settings.lmtp.delivery_processes_per_user,
         idle_max=settings.lmtp.delivery_processes_idle,
     )
-    return DeliveriesPlan(processes, resolve, LaneSettings())
+    return DeliveriesPlan(processes, resolve, lane_settings(settings.delivery))
+
+
+def lane_settings(delivery: DeliverySettings) -> LaneSettings:
+    """Say how many programs may run."""
+    return LaneSettings(
+        slots=delivery.program_slots,
+        per_user=delivery.programs_per_user,
+        slow_seconds=delivery.program_slow_seconds,
+        penalty_first_seconds=delivery.program_penalty_first_seconds,
+        penalty_seconds_max=delivery.program_penalty_seconds_max,
+    )
 
 
 def _process_agent(parts: ServiceParts, slot: ProgramSlot) -> DeliveryAgent:
