@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import pwd
@@ -32,6 +33,7 @@ class Server:
     stop: tuple[str, ...] | None
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    log: Path | None = None
 
     @property
     def cgroup(self) -> Path:
@@ -84,7 +86,17 @@ def owner() -> tuple[int, int]:
 
 
 def our_server(  # noqa: PLR0913 - what there is to choose
-    work: Path, data: Path, label: str, *, users: int, mbox: bool = False, cache: str = "plain", port: int = OUR_PORT
+    work: Path,
+    data: Path,
+    label: str,
+    *,
+    users: int,
+    mbox: bool = False,
+    cache: str = "plain",
+    port: int = OUR_PORT,
+    protocol: str = "pop3",
+    first_uid: int | None = None,
+    log: Path | None = None,
 ) -> Server:
     """Make a site over the mail the way an operator imports one: by its control files.
 
@@ -96,8 +108,11 @@ def our_server(  # noqa: PLR0913 - what there is to choose
         mbox: their mailboxes are ``mbox`` in the home, else ``Maildir``.
         cache: ``plain`` for passwords that cost nothing, ``default`` for ARGON2ID and the cache.
         port: to listen on.
+        protocol: that is spoken there.
+        first_uid: the uid of the first user, whose followers have the next ones; all have that of ``owner`` without it.
+        log: takes what is logged, from ``info`` up; without it warnings go to stderr.
     """
-    name = f"ours-{cache}"
+    name = f"ours-{cache}" if protocol == "pop3" else f"ours-{protocol}-{label}"
     site = work / "sites" / f"{name}-{label}"
     shutil.rmtree(site, ignore_errors=True)
     site.parent.mkdir(parents=True, exist_ok=True)
@@ -106,13 +121,15 @@ def our_server(  # noqa: PLR0913 - what there is to choose
     who = ["--user", ACCOUNT] if os.geteuid() == 0 else []
     template = "{home}/mbox" if mbox else "{home}/Maildir/"
     subprocess.run(
-        [_program("mailspool"), "init", site, "--spool-root", data, *who, "--listen", f"pop3=127.0.0.1:{port}",
+        [_program("mailspool"), "init", site, "--spool-root", data, *who, "--listen", f"{protocol}=127.0.0.1:{port}",
          "--set", f"auth.schemes={scheme}", "--set", "auth.cleartext=always", "--set", f"spool.maildrop={template}",
          "--set", "limits.connections_per_address=100000"],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     names = [f"user{number:05d}" for number in range(users)]
-    lines = [f"={user}:{user}:{uid}:{gid}:{data / user}:::" for user in names]
+    uids = [uid if first_uid is None else first_uid + number for number in range(users)]
+    lines = [f"={user}:{user}:{own}:{gid}:{data / user}:::" for user, own in zip(names, uids, strict=True)]
+    (site / "control" / "locals").write_text("example.net\n")
     (site / "control" / "assign").write_text("\n".join([*lines, ".", ""]))
     subprocess.run([_program("spool-assign"), "compile", "--site", site], check=True, stdout=subprocess.DEVNULL)
     verifier = make_verifier(scheme, PASSWORD.encode())
@@ -120,7 +137,8 @@ def our_server(  # noqa: PLR0913 - what there is to choose
     status = passwd.stat()
     passwd.write_text("".join(f"{user}:{verifier}\n" for user in names))
     os.chown(passwd, status.st_uid, status.st_gid)
-    return Server(name, port, (_program("mailspool"), "serve", "--site", str(site), "--set", "log.level=warn"), None)
+    level = ("--set", "log.level=warn") if log is None else ()
+    return Server(name, port, (_program("mailspool"), "serve", "--site", str(site), *level), None, log=log)
 
 
 def dovecot_server(  # noqa: PLR0913 - what there is to choose
@@ -160,7 +178,9 @@ def start(server: Server, *, root: bool) -> None:
     if root:
         server.cgroup.mkdir(parents=True, exist_ok=True)
         command = ("sh", "-c", 'echo $$ >"$0/cgroup.procs"; exec "$@"', str(server.cgroup), *command)
-    server.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with contextlib.ExitStack() as opened:
+        log = None if server.log is None else opened.enter_context(server.log.open("w"))
+        server.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert server.process.stdout is not None
     line = server.process.stdout.readline()
     if not line.startswith("ready"):
