@@ -4,8 +4,9 @@ Root where users have many uids. What it believes was never in a worker's hands:
 
 * for a session a worker brings a ticket that the authenticator sealed after a login (``accounts.tickets``), which the
   worker cannot make;
-* for a delivery a worker names an address. Whose it is the spawner looks up itself, in control files that belong to
-  root, so that no worker chooses a uid or a home. That anybody may send mail to anybody is no secret.
+* for a delivery, or the programs of one, a worker names an address. Whose it is the spawner looks up itself, in control
+  files that belong to root, so that no worker chooses a uid or a home. That anybody may send mail to anybody is no
+  secret.
 
 Then the spawner passes the requester a socket to a mail process of that user (``serving.mail_processes``); the process
 hears from the spawner whom it serves, and from the worker only the message.
@@ -53,6 +54,17 @@ class DeliveriesPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramsPlan:
+    """What is needed to run programs of users who share a uid.
+
+    ``resolve`` looks up whose an address is, as for deliveries; the order's uid and gid are those programs run as.
+    """
+
+    processes: MailProcessPlan
+    resolve: Callable[[str], Order]
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnerPlan:
     """What the spawner may do. ``secret`` is the key of the tickets; ``clock`` is the clock they are dated by."""
 
@@ -60,6 +72,7 @@ class SpawnerPlan:
     sessions: MailProcessPlan
     deliveries: DeliveriesPlan
     uid_min: int
+    programs: ProgramsPlan | None = None
     clock: Callable[[], float] = time.monotonic
 
 
@@ -94,6 +107,13 @@ class Spawner:
         self._deliveries = MailProcesses(
             plan.deliveries.processes, plan.secret, self._selector, plan.clock, self._delivered, self._slots.asked
         )
+        self._programs = (
+            None
+            if plan.programs is None
+            else MailProcesses(
+                plan.programs.processes, plan.secret, self._selector, plan.clock, self._delivered, self._slots.asked
+            )
+        )
         self._clients: set[_Client] = set()
         self._used: dict[bytes, float] = {}
         self._refused = 0
@@ -110,6 +130,8 @@ class Spawner:
                 key.data()
             self._sessions.look()
             self._deliveries.look()
+            if self._programs is not None:
+                self._programs.look()
             if (now := self._plan.clock()) >= forget_at:
                 forget_at = now + LOOK_SECONDS
                 self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
@@ -137,7 +159,15 @@ class Spawner:
 
     def _counters(self) -> dict[str, int]:
         deliveries = {f"delivery_{name}": value for name, value in self._deliveries.counters().items()}
-        return {**self._sessions.counters(), **deliveries, **self._lanes.counters(), "refused": self._refused}
+        of_programs = {} if self._programs is None else self._programs.counters()
+        programs = {f"program_{name}": value for name, value in of_programs.items()}
+        return {
+            **self._sessions.counters(),
+            **deliveries,
+            **programs,
+            **self._lanes.counters(),
+            "refused": self._refused,
+        }
 
     def _connect(self, end: socket.socket) -> None:
         client = _Client(Channel(end))
@@ -160,7 +190,7 @@ class Spawner:
             self._selector.unregister(client.channel)
             client.channel.close()
             for processes, process in client.serving.values():
-                if processes is self._deliveries:
+                if processes is not self._sessions:
                     processes.kill(process)
 
     def _watch(self, client: _Client, *, told_all: bool) -> None:
@@ -195,6 +225,10 @@ class Spawner:
     def _understood(self, frame: Frame) -> tuple[MailProcesses, Order]:
         if "address" in frame.message:
             return self._deliveries, self._permitted(self._plan.deliveries.resolve(frame.text("address")))
+        if "programs_of" in frame.message:
+            if self._programs is None or self._plan.programs is None:
+                raise RefusedError("no account is set to run programs as")
+            return self._programs, self._permitted(self._plan.programs.resolve(frame.text("programs_of")))
         return self._sessions, self._permitted(self._opened(frame.body))
 
     def _opened(self, ticket_octets: bytes) -> Order:

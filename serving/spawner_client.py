@@ -62,6 +62,10 @@ class SpawnerClient:
         """Have a delivery process serve whoever the address belongs to; fails as ``open`` does."""
         return self._ask({"address": address}, b"")
 
+    def programs(self, address: str) -> Deferred[MailSocket]:
+        """Have a process run the programs of whoever the address belongs to; fails as ``open`` does."""
+        return self._ask({"programs_of": address}, b"")
+
     def _ask(self, message: Mapping[str, object], body: bytes) -> Deferred[MailSocket]:
         channel = self._channel
         if channel is None:

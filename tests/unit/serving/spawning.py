@@ -15,7 +15,7 @@ from serving.channel import Channel, Frame, socket_pair
 from serving.children import COUNT, READY, Child, Role, fork_child, introduction
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan, Order
 from serving.program_lanes import LaneSettings
-from serving.spawner import DeliveriesPlan, SpawnerPlan, run_spawner
+from serving.spawner import DeliveriesPlan, ProgramsPlan, SpawnerPlan, run_spawner
 from spool.errors import NoSuchUserError
 from spool.names import UserName
 
@@ -72,6 +72,10 @@ class SpawnerClient:
         """A channel to a delivery process, or why not."""
         return self._ask(Frame({"number": self.number + 1, "address": address}))
 
+    def programs(self, address: str) -> Channel | str:
+        """A channel to a process that runs an address's programs, or why not."""
+        return self._ask(Frame({"number": self.number + 1, "programs_of": address}))
+
     def session(self, octets: bytes) -> Channel:
         found = self.ask(octets)
         assert isinstance(found, Channel), found
@@ -94,6 +98,7 @@ class RunningSpawner:
         idle_seconds: float = 60.0,
         deliver: Callable[[Channel], int] = lambda _: 0,
         resolve: Callable[[str], Order] = address_of,
+        run_programs: Callable[[Channel], int] | None = None,
     ) -> None:
         sessions = MailProcessPlan(
             "mail",
@@ -105,7 +110,8 @@ class RunningSpawner:
         deliveries = DeliveriesPlan(
             MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1), resolve, LaneSettings(slots=1)
         )
-        plan = SpawnerPlan(bytearray(KEY), sessions, deliveries, uid_min)
+        programs = run_programs and ProgramsPlan(MailProcessPlan("program", run_programs, DELIVERY_LIMITS), resolve)
+        plan = SpawnerPlan(bytearray(KEY), sessions, deliveries, uid_min, programs or None)
         role = Role("spawner", 1, partial(run_spawner, plan))
         self.child: Child = fork_child(role, 1, (), 0.0)
         assert self.child.control.receive() == READY

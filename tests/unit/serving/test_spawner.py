@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from serving.channel import Channel, ChannelError, Frame
 from serving.children import drain_order
 from serving.mail_processes import IDLE
+from serving.program_lanes import LaneFullError
+from serving.program_slots import ask_for_slot, give_back
 from tests.unit.serving.spawning import MAIL_GID, MAIL_UID, RunningSpawner, SpawnerClient, ticket
 
 Spawning = tuple[RunningSpawner, SpawnerClient]
@@ -234,3 +236,41 @@ def test_a_client_that_reads_late_gets_every_answer(spawning: Spawning) -> None:
         client.channel.send(Frame({"number": number}, b"no ticket"))
     late = [client.channel.receive() for _ in range(requests)]
     assert [frame.number("number") for frame in late if frame is not None] == list(range(requests))
+
+
+def test_programs_are_run_where_an_account_for_them_is_set(spawning: Spawning) -> None:
+    assert spawning[1].programs("ann") == "no account is set to run programs as"
+    spawner = RunningSpawner(tell_who_i_am, run_programs=tell_slot)
+    client = spawner.connect()
+    found, other = client.programs("ann"), client.programs("ben")
+    assert isinstance(found, Channel)
+    assert isinstance(other, Channel)
+    with found, other:
+        assert (took(found), took(other)) == (True, False)  # there is one slot
+    spawner.wait_for(lambda counters: counters["program_idle"] == 2 and counters["programs"] == 0)
+    assert client.programs("nobody") == "nobody"
+    client.channel.close()
+    spawner.close()
+
+
+def tell_slot(control: Channel) -> int:
+    """A program process that holds a slot, if it gets one, until its socket closes."""
+    while (order := control.receive()) is not None:
+        assert order.descriptor is not None
+        with Channel(socket.socket(fileno=order.descriptor)) as delivery:
+            try:
+                ask_for_slot(control)
+            except LaneFullError:
+                delivery.send(Frame({"taken": False}))
+            else:
+                delivery.send(Frame({"taken": True}))
+                delivery.receive()
+                give_back(control, failed=False)
+        control.send(IDLE)
+    return 0
+
+
+def took(delivery: Channel) -> bool:
+    answer = delivery.receive()
+    assert answer is not None
+    return answer.message["taken"] is True
