@@ -22,10 +22,10 @@ from delivery.engine import Attempt, Means, Report, Run, check_possible, deliver
 from delivery.environment import PATH, Recipient
 from delivery.errors import NotLocalError, ProgramDeferredError
 from delivery.explanation import explain
-from delivery.forwarding import SendmailForwarder
 from delivery.headers import added_lines
 from delivery.home_files import HomeFiles
 from delivery.messages import Message, standard_input
+from delivery.next_hop import next_hop
 from delivery.places import Places
 from delivery.plans import Plan, make_plan
 from delivery.program_keeper import ProgramLimits
@@ -98,6 +98,7 @@ class DeliveryAgent:
         self._site = site
         self._spool = spool
         self._delivery = delivery
+        self._next_hop = next_hop(delivery)
         self._become = become
         self._has_own_uid = has_own_uid
         self._program_slot = program_slot
@@ -205,7 +206,7 @@ class DeliveryAgent:
                     Means(
                         mailbox=places.open,
                         programs=self._programs(account, descriptor, held, own_uid=own_uid),
-                        forwarder=SendmailForwarder(self._delivery.sendmail) if self._delivery.sendmail else None,
+                        forwarder=self._next_hop,
                     ),
                 )
 

@@ -16,7 +16,7 @@ from typing import TypeAlias, assert_never
 from delivery import outcomes
 from delivery.destinations import Forward, Instruction, MaildirFile, MboxFile, OwnMaildrop, Program
 from delivery.environment import Recipient, environment
-from delivery.errors import ForwardingDeferredError, MailLoopError, ProgramDeferredError, ProgramRefusedError
+from delivery.errors import MailLoopError, ProgramDeferredError, ProgramRefusedError
 from delivery.forwarding import Forwarder
 from delivery.headers import AddedLines
 from delivery.messages import Message
@@ -39,12 +39,12 @@ class Means:
         mailbox: opens the user's own mailbox, or one at a path that the user named.
         programs: takes the slot that the programs of one delivery run in, which is given back when they are done with
             or have failed; raises ProgramDeferredError where there is none now. None where users' programs are not run.
-        forwarder: takes over what goes elsewhere; None where nothing can be forwarded.
+        forwarder: takes over what goes elsewhere.
     """
 
     mailbox: Callable[[OwnMaildrop | MaildirFile | MboxFile], Mailbox]
     programs: Callable[[], AbstractContextManager[Run]] | None
-    forwarder: Forwarder | None
+    forwarder: Forwarder
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def check_possible(plan: Plan, means: Means) -> None:
         match instruction.destination:
             case Program() if means.programs is None:
                 raise ProgramDeferredError(f"{plan.place(instruction)}: users' programs are not run on this site")
-            case Forward() if means.forwarder is None:
-                raise ForwardingDeferredError(f"{plan.place(instruction)}: [delivery] sendmail is not set")
+            case Forward():
+                means.forwarder.check()
             case OwnMaildrop() as place:
                 mailbox = means.mailbox(place)
                 if isinstance(mailbox, QuotaMailbox):
@@ -134,7 +134,7 @@ def _follow(attempt: Attempt, means: Means, run: Run | None) -> Report:
                 mailboxes += 1
             case _:
                 assert_never(instruction.destination)
-    if forwards and means.forwarder is not None:
+    if forwards:
         means.forwarder.forward(attempt.message, attempt.lines.delivered_to, attempt.plan.new_sender, forwards)
     return Report(mailboxes, programs, tuple(forwards))
 

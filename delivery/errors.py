@@ -53,14 +53,24 @@ class ProgramRefusedError(SpoolError):
 
 
 class ForwardingDeferredError(SpoolError):
-    """What is to be forwarded was not taken over, so it still is ours."""
+    """What is to be forwarded was not taken over, so it still is ours; ``status`` is the next hop's, if it gave one."""
 
     status = EnhancedStatus(4, 4, 0)
     public_text = "the message cannot be forwarded now"
 
+    def __init__(self, message: str, status: EnhancedStatus | None = None) -> None:
+        super().__init__(message)
+        if status is not None:
+            self.status = status  # type: ignore[misc]
+
 
 class ForwardingRefusedError(SpoolError):
-    """Whoever forwards for us will never take the message for these addresses."""
+    """The next hop will never take the message for these addresses; ``status`` is its own, if it gave one."""
 
     status = EnhancedStatus(5, 4, 0)
     public_text = "the message cannot be forwarded"
+
+    def __init__(self, message: str, status: EnhancedStatus | None = None) -> None:
+        super().__init__(message)
+        if status is not None:
+            self.status = status  # type: ignore[misc]

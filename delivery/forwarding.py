@@ -19,6 +19,13 @@ _VERP: Final = "-@[]"
 class Forwarder(Protocol):
     """Takes messages over."""
 
+    def check(self) -> None:
+        """See whether it could, as far as that is known without asking anybody.
+
+        Raises:
+            ForwardingDeferredError: it could not.
+        """
+
     def forward(self, message: Message, delivered_to: bytes, sender: str | None, recipients: Sequence[str]) -> None:
         """Hand a message over, with a line put before it.
 
@@ -46,10 +53,14 @@ class SendmailForwarder:
     def __init__(self, command: Sequence[str]) -> None:
         self._command = tuple(command)
 
-    def forward(self, message: Message, delivered_to: bytes, sender: str | None, recipients: Sequence[str]) -> None:
+    def check(self) -> None:
         """See ``Forwarder``."""
         if not self._command:
-            raise ForwardingDeferredError("[delivery] sendmail is not set, so nothing can be forwarded")
+            raise ForwardingDeferredError("neither [delivery] sendmail nor smarthost is set: nothing can be forwarded")
+
+    def forward(self, message: Message, delivered_to: bytes, sender: str | None, recipients: Sequence[str]) -> None:
+        """See ``Forwarder``."""
+        self.check()
         for from_sender, to in expanded(sender, recipients):
             try:
                 status = self._run(message, delivered_to, from_sender, to)

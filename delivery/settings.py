@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 AddedField = Literal["Return-Path", "Delivered-To"]
 UnclaimedExtensions = Literal["refuse", "maildrop"]
+SmarthostTls = Literal["none", "starttls", "implicit"]
+
+_HOST_AND_PORT: Final = re.compile(r"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,10 @@ class DeliverySettings:
 
     ``added_fields`` are put before what is stored, where the mail transport has not added them; without Delivered-To
     nobody notices a loop. ``sendmail`` takes what is forwarded: a command to which ``-i -f SENDER -- RECIPIENT…`` is
-    added; empty, mail with forwards waits. ``programs`` false makes mail with program lines wait. A program has
+    added. Or ``smarthost`` does, an SMTP server as ``HOST:PORT``, with TLS as ``smarthost_tls`` says, a certificate by
+    one of the authorities in ``smarthost_ca_file`` (default: the system's), and a user's name and password from the two
+    lines of ``smarthost_credentials``; each message has ``smarthost_seconds`` in all. With neither, mail with forwards
+    waits. ``programs`` false makes mail with program lines wait. A program has
     ``program_seconds``, then its process group gets TERM, and KILL five seconds later; and it may have
     ``program_memory_octets`` of address space. ``program_user`` is the account as which the programs of users run who
     share a uid; None makes their mail with program lines wait.
@@ -38,6 +46,11 @@ class DeliverySettings:
     unclaimed_extensions: UnclaimedExtensions = "refuse"
     added_fields: tuple[AddedField, ...] = ("Return-Path", "Delivered-To")
     sendmail: tuple[str, ...] = ()
+    smarthost: str = ""
+    smarthost_tls: SmarthostTls = "starttls"
+    smarthost_ca_file: Path | None = None
+    smarthost_credentials: Path | None = None
+    smarthost_seconds: float = 25.0
     programs: bool = True
     program_seconds: float = 300.0
     program_memory_octets: int = 1 << 30
@@ -59,7 +72,14 @@ class DeliverySettings:
                 )
         if self.sendmail and not self.sendmail[0].startswith("/"):
             raise ValueError(f"sendmail: expected an absolute path, found {self.sendmail[0]!r}")
+        if self.smarthost:
+            host_and_port(self.smarthost)
+            if self.sendmail:
+                raise ValueError("smarthost: expected none beside sendmail, found both")
+        if self.smarthost_credentials is not None and self.smarthost_tls == "none":
+            raise ValueError('smarthost_credentials: expected none where smarthost_tls is "none", found a file')
         for key in (
+            "smarthost_seconds",
             "program_seconds",
             "program_memory_octets",
             "program_processes",
@@ -76,3 +96,15 @@ class DeliverySettings:
                 f"program_penalty_seconds_max: expected at least program_penalty_first_seconds, "
                 f"found {self.program_penalty_seconds_max}"
             )
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Take the text of ``smarthost`` apart: a name, an IPv4 address or an IPv6 address in brackets; and a port.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    found = _HOST_AND_PORT.fullmatch(text)
+    if found is None or not 0 < int(found[2]) < 65536:
+        raise ValueError(f"smarthost: expected HOST:PORT, found {text!r}")
+    return found[1].strip("[]"), int(found[2])

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from delivery.companions.statuses import variable
-from delivery.forwarding import SendmailForwarder
+from delivery.forwarding import Forwarder
 from delivery.messages import PIECE_OCTETS, Message
+from delivery.next_hop import next_hop
 from delivery.settings import DeliverySettings
 from spool.settings_file import read_settings_file, table_to
 from spool.site import DEFAULT_SITE, Site
@@ -18,7 +19,7 @@ SITE_VARIABLE: Final = "MAILSPOOL_SITE"
 
 
 def hand_over(environment: Mapping[str, str], sender: str, recipients: Sequence[str]) -> None:
-    """Hand the message over, the site's own Delivered-To before it, as ``[delivery] sendmail`` does.
+    """Hand the message over, the site's own Delivered-To before it, as a delivery does.
 
     Holds when it returns (``delivery.forwarding.Forwarder``).
 
@@ -51,7 +52,7 @@ def standard_input() -> Iterator[bytes]:
         yield piece
 
 
-def _forwarder(environment: Mapping[str, str]) -> SendmailForwarder:
+def _forwarder(environment: Mapping[str, str]) -> Forwarder:
     file = Site(Path(environment.get(SITE_VARIABLE) or DEFAULT_SITE)).settings_file
     table = read_settings_file(file).get("delivery", {})
-    return SendmailForwarder(table_to(DeliverySettings, table, file=file, section="delivery").sendmail)
+    return next_hop(table_to(DeliverySettings, table, file=file, section="delivery"))

@@ -29,7 +29,7 @@ OWN = OwnMaildrop()
 class World:
     """Mailboxes, programs and a forwarder that write down what they get.
 
-    ``full`` makes mailboxes fail, ``busy`` slots for programs.
+    ``full`` makes mailboxes fail, ``busy`` slots for programs; ``forwards`` says whether anything can be forwarded.
     """
 
     done: list[tuple[object, bytes]] = field(default_factory=list)
@@ -39,12 +39,13 @@ class World:
     full: bool = False
     busy: bool = False
     slots: int = 0
+    forwards: bool = True
 
-    def means(self, *, programs: bool = True, forwards: bool = True) -> Means:
+    def means(self, *, programs: bool = True) -> Means:
         return Means(
             lambda place: _Mailbox(self, place),
             self.programs if programs else None,
-            self if forwards else None,
+            self,
         )
 
     @contextlib.contextmanager
@@ -62,6 +63,10 @@ class World:
         self.environments.append(environment)
         self.done.append((command, b"".join(message)))
         return Ended(self.status, self.output)
+
+    def check(self) -> None:
+        if not self.forwards:
+            raise ForwardingDeferredError("nothing can be forwarded")
 
     def forward(self, message: Message, delivered_to: bytes, sender: str | None, recipients: Sequence[str]) -> None:
         self.done.append(((sender, *recipients), b"".join(message.with_lines(delivered_to))))
@@ -108,8 +113,8 @@ def test_lines_are_followed_in_order_and_addresses_at_the_end(home: TestHome) ->
 
 
 def test_no_instruction_throws_the_message_away(home: TestHome) -> None:
-    world = World()
-    assert deliver(attempt(home), world.means(programs=False, forwards=False)) == Report(0, 0, ())
+    world = World(forwards=False)
+    assert deliver(attempt(home), world.means(programs=False)) == Report(0, 0, ())
     assert world.done == []
 
 
@@ -154,11 +159,11 @@ def test_a_failure_forwards_nothing(home: TestHome) -> None:
 
 
 def test_what_cannot_be_done_is_known_before_anything_is(home: TestHome) -> None:
-    world = World()
+    world = World(forwards=False)
     with pytest.raises(ProgramDeferredError, match="line 2: users' programs are not run"):
         deliver(attempt(home, OWN, Program("x")), world.means(programs=False))
-    with pytest.raises(ForwardingDeferredError, match="line 2"):
-        deliver(attempt(home, OWN, Forward("a@b")), world.means(forwards=False))
+    with pytest.raises(ForwardingDeferredError, match="nothing can be forwarded"):
+        deliver(attempt(home, OWN, Forward("a@b")), world.means())
     assert world.done == []
 
 

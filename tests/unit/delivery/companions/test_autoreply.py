@@ -161,5 +161,5 @@ def test_a_message_is_handed_over_with_its_line(site: Path, message: bytes) -> N
 
 def test_without_a_sendmail_it_stays_ours(tmp_path: Path) -> None:
     (tmp_path / "mailspool.toml").write_text("")
-    with pytest.raises(ForwardingDeferredError, match="sendmail is not set"):
+    with pytest.raises(ForwardingDeferredError, match="nothing can be forwarded"):
         hand_over(environment(tmp_path, DTLINE="Delivered-To: joe@a.org\n"), "s@x", ["bob@y.org"])
