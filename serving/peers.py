@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from typing import Final
+from typing import Final, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IUNIXTransport
+from twisted.internet.unix import Server
 
 from accounts.requests import Peer
 
@@ -23,6 +24,13 @@ def peer_of(address: IAddress | None, *, tls: bool) -> Peer:
     found = ipaddress.ip_address(address.host)
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return Peer(str(mapped or found), address.port, tls)
+
+
+def uid_of_transport(transport: object) -> int | None:
+    """Say as whom the process at the other end of a transport connected, where that is a UNIX socket."""
+    if not IUNIXTransport.providedBy(transport):
+        return None
+    return uid_of_peer(cast("Server", transport).getHandle())
 
 
 def uid_of_peer(connection: socket.socket) -> int | None:

@@ -19,7 +19,7 @@ class ServiceParts:
 
     ``tls`` holds the material of each listener that has any. ``ticket_key`` is None where nobody needs to become
     another user. ``connections`` is how many each worker may have open. ``submission_domain`` is the domain of the
-    envelope sender of submitted mail.
+    envelope sender of submitted mail. ``trusted`` are the uids that deliver to anybody over a local socket.
     """
 
     site: Site
@@ -28,6 +28,7 @@ class ServiceParts:
     tls: Mapping[ListenerPlan, TlsMaterial]
     connections: int
     submission_domain: str
+    trusted: frozenset[int]
     ticket_key: bytearray | None = field(repr=False)
 
 

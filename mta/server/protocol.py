@@ -30,6 +30,7 @@ from mta.smtp.steps import (
     StartTls,
     Step,
 )
+from serving.peers import uid_of_transport
 from serving.transports import StreamTransport
 
 CLOSE_SECONDS: Final = 30.0
@@ -69,7 +70,6 @@ class LmtpProtocol(TwistedProtocol):
         self._ended = ended
         self._peer = peer
         self._session = Session(policy)
-        self._recipients = Recipients(service, peer)
         self._phase = Phase.OPEN
         self._incoming: IncomingMessage | None = None
         self._storing = False
@@ -88,6 +88,10 @@ class LmtpProtocol(TwistedProtocol):
             # for the client's acknowledgement of the one before, which is 40 ms late.
             self._stream.setTcpNoDelay(True)
             self._stream.setTcpKeepAlive(True)
+        uid = uid_of_transport(self.transport)
+        if uid is not None:
+            self._peer = f"{self._peer}:{uid}"
+        self._recipients = Recipients(self._service, self._peer, self._service.callers.permit(uid))
         self._stream.registerProducer(self, True)
         self._timer = self._service.clock.callLater(self._service.settings.idle_seconds, self._timed_out)
         self._carry_out(self._session.greet())

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.python.failure import Failure
 
 from delivery.messages import Message
+from mta.server.callers import Permit
 from mta.server.refusals import reply_of
 from mta.server.service import LmtpService
 from mta.smtp.replies import DELIVERED, NOT_IN_TIME, TRY_LATER, Reply
@@ -27,15 +28,21 @@ class Recipients:
     Args:
         service: what the connections share.
         peer: who is at the other end, for the log.
+        permit: what they may do.
     """
 
-    def __init__(self, service: LmtpService, peer: str) -> None:
+    def __init__(self, service: LmtpService, peer: str, permit: Permit) -> None:
         self._service = service
+        self._permit = permit
         self._peer = peer
         self._checking: Deferred[None] | None = None
 
     def check(self, address: str, sender: str | None) -> Deferred[Reply | None]:
         """See whether a recipient is good; fires with the reply that refuses them, or None. One at a time."""
+        try:
+            self._permit(address)
+        except SpoolError:
+            return defer.succeed(self._refusal(address, Failure()))  # type: ignore[no-untyped-call]
         if self._service.good_recipients.knows(address, self._service.clock.seconds()):
             return succeed(None)
         self._checking = self._service.deliveries.check(address, sender)
@@ -83,6 +90,10 @@ class Recipients:
                 decided(number, reply)
 
         timer = self._service.clock.callLater(self._service.settings.reply_seconds, too_late)
+        try:
+            self._permit(address)  # again, since the address may have become another's
+        except SpoolError:
+            return defer.fail().addBoth(over)
         return self._service.deliveries.deliver(address, sender, message).addBoth(over)
 
     def _good(self, address: str) -> None:
@@ -106,7 +117,7 @@ class Recipients:
     def _tell(self, address: str, outcome: str) -> None:
         # A recipient ends at a space; the outcome is the last field, and errors name what a client chose, too.
         self._service.log.info(
-            "lmtp: peer={peer} recipient={recipient} outcome={outcome}",
+            "decided: peer={peer} recipient={recipient} outcome={outcome}",
             peer=self._peer,
             recipient=one_word(address[:SHOWN_OCTETS_MAX]),
             outcome=escaped(outcome).replace("=", "\\x3d"),

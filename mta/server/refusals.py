@@ -9,7 +9,7 @@ from mta.smtp.replies import Reply
 from spool.errors import SpoolError
 
 # By enhanced status (RFC 5248 section 2.4 has the registry); others are 451 and 550.
-_CODES: Final[Mapping[str, int]] = {"4.2.2": 452, "4.3.1": 452, "5.2.2": 552, "5.1.3": 553}
+_CODES: Final[Mapping[str, int]] = {"4.2.2": 452, "4.7.1": 450, "4.3.1": 452, "5.2.2": 552, "5.1.3": 553}
 _TEXT_MAX: Final = 400  # RFC 5321 section 4.5.3.1.5: 512 octets a line
 
 

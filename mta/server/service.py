@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.logger import Logger
 
+from mta.server.callers import Callers
 from mta.server.deliveries import Deliveries
 from mta.server.good_recipients import GoodRecipients
 from mta.server.incoming import InThread
@@ -33,5 +34,6 @@ class LmtpService:
     tls: IOpenSSLServerConnectionCreator | None
     clock: IReactorTime
     log: Logger
+    callers: Callers
     totals: LmtpCounters = field(default_factory=LmtpCounters)
     good_recipients: GoodRecipients = field(default_factory=GoodRecipients)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from zope.interface import alsoProvides
 
 from delivery.messages import Message
+from mta.server.callers import Callers
 from mta.server.factory import LmtpFactory
 from mta.server.protocol import LmtpProtocol
 from mta.server.service import LmtpService
@@ -82,13 +83,17 @@ class TcpTransport(StringTransport):
         self.options.append(f"keepalive={enabled}")
 
 
+SERVICE_UID = 500
+
+
 class Connection:
-    """A client's side of one connection to an LMTP factory."""
+    """A client's side of one connection to an LMTP factory; ``owners`` says whose the addresses are."""
 
     def __init__(
         self, settings: LmtpSettings | None = None, *, connections: int = 10, tls: ServerTls | None = None
     ) -> None:
         self.clock = Clock()
+        self.owners: dict[str, int] = {}
         self.deliveries = MemoryDeliveries()
         self.threads: list[Callable[[], None]] = []
         self.hold_threads = False
@@ -99,12 +104,22 @@ class Connection:
             tls=tls,
             clock=self.clock,
             log=Logger("lmtp"),
+            callers=Callers(frozenset({0, SERVICE_UID}), self._owner_of),
         )
         limits = ConnectionLimits(connections=connections, per_address=connections)
         self.factory = LmtpFactory(self.service, admission=limits, host_name="mail.example.org")
+        self.connect()
+
+    def connect(self) -> None:
+        """Go on with a new connection."""
         self.transport = TlsTransport()
         self.protocol = self.factory.buildProtocol(None)
         self.protocol.makeConnection(self.transport)  # type: ignore[no-untyped-call]
+
+    def _owner_of(self, address: str) -> int:
+        if address not in self.owners:
+            raise NoSuchUserError(address)
+        return self.owners[address]
 
     def clear(self) -> None:
         """Forget what was answered so far."""

@@ -1,0 +1,42 @@
+"""Who may deliver to whom over LMTP on one site."""
+
+from __future__ import annotations
+
+import pwd
+
+from delivery.agent import DeliveryAgent
+from delivery.environment import Recipient
+from mta.server.callers import Callers
+from mta.server.settings import LmtpSettings
+from serving.privileges import Identity
+from spool.errors import HomeUnavailableError, SettingsError
+from tools.service_parts import ServiceParts
+
+
+def trusted_uids(settings: LmtpSettings, service: Identity) -> frozenset[int]:
+    """Say who delivers to anybody: root, the service itself, and ``[lmtp] trusted_users``.
+
+    Raises:
+        SettingsError: there is no such account.
+    """
+    return frozenset({0, service.uid, *map(_uid_of, settings.trusted_users)})
+
+
+def callers_of(parts: ServiceParts) -> Callers:
+    """Make what tells a worker whom its clients may deliver to."""
+    settings = parts.settings
+    agent = DeliveryAgent(parts.site, settings.spool, settings.delivery, become=_nobody, has_own_uid=lambda _: False)
+    return Callers(parts.trusted, lambda address: agent.resolve(address).recipient.uid)
+
+
+def _uid_of(account: str) -> int:
+    if account.isdecimal():
+        return int(account)
+    try:
+        return pwd.getpwnam(account).pw_uid
+    except KeyError:
+        raise SettingsError(f"lmtp.trusted_users: there is no account {account}") from None
+
+
+def _nobody(recipient: Recipient) -> None:
+    raise HomeUnavailableError(f"{recipient.home}: whose it is was asked, and nothing else")
