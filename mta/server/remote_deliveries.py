@@ -104,7 +104,6 @@ class _Question:
         self._out_of_lane: Deferred[None] = Deferred()
         self._kill: Callable[[], None] | None = None
         self._given_up = False
-        self._over = False
 
     def ask(self) -> Deferred[None]:
         """Ask. Fires when the process runs programs, has answered, or is gone; fails where none was to be had."""
@@ -115,8 +114,6 @@ class _Question:
 
     def give_up(self) -> None:
         """Nobody wants the answer any more: have the process killed. It may be done all the same."""
-        if self._given_up or self._over:
-            return
         self._given_up = True
         if self._kill is not None:
             self._kill()
@@ -149,7 +146,6 @@ class _Question:
         self._end(MailboxUnavailableError("the delivery process has ended"))
 
     def _end(self, outcome: SpoolError | None) -> None:
-        self._over = True
         if self._given_up:
             if outcome is None:
                 _log.warn(
