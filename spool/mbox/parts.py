@@ -37,15 +37,10 @@ def read_part(reader: BlockReader, start: int, limit: int, *, unquote: bool) -> 
         OSError: the file cannot be read.
     """
     table = MessageTable()
-    loaded_at = -1
-    plain = PlainMessages(b"", start, unquote=unquote)
+    plain = PlainMessages(reader, unquote=unquote)
     while start < limit:
-        start, cut_off = plain.take(start, limit, table)
-        if cut_off and start != loaded_at:
-            # In a block that begins with it, it may be whole.
-            loaded_at = start
-            plain = PlainMessages(*reader.block(start), unquote=unquote)
-        elif start < limit:
+        start = plain.take(start, limit, table)
+        if start < limit:
             record = next(scan(reader, start=start))
             table.add_record(record, measure_record(reader, record, unquote=unquote))
             start = record.stop

@@ -1,9 +1,9 @@
 """Plain messages, in bulk: the same as ``spool.mbox.scan`` and ``spool.mbox.measuring`` find, in half the time.
 
 Nearly all messages of nearly all mboxes are plain: LF line ends, a header of usual length, no Content-Length that is
-longer than what lies before the next From_ line, and before that a blank line. Those that lie whole in one block are
-measured here, in one loop without a call for each step. Whatever is not as simple as that is left to the modules that
-know all cases.
+longer than what lies before the next From_ line, and before that a blank line. They are found and measured here in one
+pass, without a call for each step, and each octet is looked at while the processor still has it at hand. Whatever is
+not as simple as that is left to the modules that know all cases.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import hashlib
 import re
 from typing import Final
 
+from spool.line_count import count_lines
+from spool.mbox.blocks import BlockReader
 from spool.mbox.from_line import LINE_OCTETS_MAX, MARK, separates
 from spool.mbox.headers import HEAD_OCTETS, REWRITTEN_FIELDS, STORAGE_FIELDS, read_hints, without
 from spool.mbox.table import MessageTable
@@ -27,72 +29,107 @@ _LAST: Final = len(MARK) - 1
 # Headers are searched in lower case, with an LF before them.
 _ANY_FIELD: Final = re.compile(rb"\n(?:%b)" % b"|".join((*STORAGE_FIELDS.marks, *REWRITTEN_FIELDS.marks)))
 
-# Instead of a place in the block, where a message ends:
-_CUT_OFF: Final = 0
-_NOT_PLAIN: Final = -1
+
+class _NotPlainError(Exception):
+    """A message is not plain, or it cannot be told."""
 
 
 class PlainMessages:
-    """The plain messages in one block of an mbox.
+    """The plain messages of an mbox.
+
+    A block of the file is held; what is before it is done with. Places are indexes of the block, and only where a
+    method says so offsets in the file.
 
     Args:
-        block: octets of the file.
-        offset: where they lie in it.
+        reader: of the file.
         unquote: whether sizes are without mboxrd quoting.
     """
 
-    __slots__ = ("_block", "_offset", "_unquote", "_view")
+    __slots__ = ("_block", "_offset", "_reader", "_unquote", "_view")
 
-    def __init__(self, block: bytes, offset: int, *, unquote: bool) -> None:
-        self._block = block
-        self._view = memoryview(block)
-        self._offset = offset
+    def __init__(self, reader: BlockReader, *, unquote: bool) -> None:
+        self._reader = reader
         self._unquote = unquote
+        self._block = b""
+        self._view = memoryview(b"")
+        self._offset = 0
 
-    def take(self, start: int, limit: int, table: MessageTable) -> tuple[int, bool]:
+    def take(self, start: int, limit: int, table: MessageTable) -> int:
         """Add messages to a table, from the one that begins at ``start`` up to before ``limit``, both in the file.
 
         Returns:
-            Where the first message begins that was not added; whether that is because it goes on behind the block.
+            Where the first message begins, in the file, that was not added: it is not plain, or not before the limit.
+
+        Raises:
+            OSError: the file cannot be read.
         """
-        position, found = start - self._offset, 1
-        while position < limit - self._offset and (found := self._add(position, table)) > 0:
-            position = found
-        return position + self._offset, found == _CUT_OFF
+        try:
+            while start < limit:
+                start = self._add(start, table)
+        except _NotPlainError:
+            pass
+        return start
 
     def _add(self, start: int, table: MessageTable) -> int:
-        """Add a message; return where the next one begins."""
-        block = self._block
-        content = block.find(b"\n", start) + 1
-        blank = block.find(b"\n\n", content - 1, content + HEAD_OCTETS) if content else -1
-        if blank < 0:
-            return _CUT_OFF if not content or len(block) < content + HEAD_OCTETS else _NOT_PLAIN
-        stop, quoted_lines = self._next_from_line(content)
-        end = stop - 1
-        if stop <= 0:
-            return stop
-        if block[end - 1] != _LF or end <= blank + 1 or block.find(b"\r", content, end) >= 0:
-            return _NOT_PLAIN
-        octets = end - content + block.count(b"\n", content, end) - (quoted_lines if self._unquote else 0)
-        read = False
-        header = block[content : blank + 1]
+        """Add the message that begins at ``start`` in the file; return where the next one begins there."""
+        content, blank = self._header(start)
+        first = self._offset + content
+        header = self._block[content : blank + 1]
+        kept = counted = header
+        read, hinted_end = False, 0
         if _ANY_FIELD.search(b"\n" + header.lower()):
-            hints = read_hints(block[content : blank + 2])
-            if hints.internal or blank + 2 + (hints.content_length or 0) > stop:
-                return _NOT_PLAIN
-            read = hints.read
-            kept = without(header, hints.fields)
-            octets -= len(header) + header.count(b"\n") - len(kept) - kept.count(b"\n")
-            digest = hashlib.sha256(without(kept, REWRITTEN_FIELDS.places_in(kept)))
-            digest.update(self._view[blank + 1 : end])
-        else:
-            digest = hashlib.sha256(self._view[content:end])
-        place = self._offset
-        table.add(start + place, content + place, end + place, octets, key_of(digest.digest()), read=read)
-        return stop
+            hints = read_hints(self._block[content : blank + 2])
+            read, hinted_end = hints.read, self._offset + blank + 2 + (hints.content_length or 0)
+            counted = without(header, hints.fields)
+            kept = without(counted, REWRITTEN_FIELDS.places_in(counted))
+        if b"\r" in header:
+            raise _NotPlainError
+        digest = hashlib.sha256(kept)
+        octets = len(counted) + counted.count(b"\n")
+        body, position, is_last = blank + 1, content, False
+        while not is_last:
+            stop, quoted_lines, is_last = self._next_from_line(position)
+            end = stop - 1
+            if end <= body or self._block.find(b"\r", body, end) >= 0:
+                raise _NotPlainError
+            digest.update(self._view[body:end])
+            octets += end - body + count_lines(self._block, body, end) - (quoted_lines if self._unquote else 0)
+            if not is_last:
+                body = self._go_on(end)
+                position = body + 1
+        if self._block[end - 1] != _LF or hinted_end > self._offset + stop:
+            raise _NotPlainError
+        table.add(start, first, self._offset + end, octets, key_of(digest.digest()), read=read)
+        return self._offset + stop
 
-    def _next_from_line(self, position: int) -> tuple[int, int]:
-        """Return where the next From_ line begins, and how many lines from a position on are quoted."""
+    def _header(self, start: int) -> tuple[int, int]:
+        """Return where the header of the message at ``start`` in the file begins, and where its last line ends."""
+        for _ in range(2):
+            position = start - self._offset
+            content = self._block.find(b"\n", position) + 1 if position >= 0 else 0
+            blank = self._block.find(b"\n\n", content - 1, content + HEAD_OCTETS) if content else -1
+            if blank >= 0:
+                return content, blank
+            self._block, self._offset = self._reader.block(start)
+            self._view = memoryview(self._block)
+        raise _NotPlainError
+
+    def _go_on(self, place: int) -> int:
+        """Load the block that begins with a place; return where that is now."""
+        start, read_to = self._offset + place, self._offset + len(self._block)
+        self._block, self._offset = self._reader.block(start)
+        self._view = memoryview(self._block)
+        if self._offset + len(self._block) <= read_to:
+            raise _NotPlainError  # the end of the file, or a line longer than a block
+        return start - self._offset
+
+    def _next_from_line(self, position: int) -> tuple[int, int, bool]:
+        """Look for the next From_ line.
+
+        Returns:
+            Where it begins, or where to go on with the next block; how many lines from ``position`` up to there are
+            quoted; whether it was found.
+        """
         block = self._block
         quoted_lines = 0
         # For the windows see ``BlockReader.occurrences``.
@@ -100,24 +137,24 @@ class PlainMessages:
             window_end = window + _WINDOW_OCTETS
             while (found := block.find(MARK, window, window_end)) >= 0:
                 if block[found - 1] == _LF:
-                    stop = self._separated_at(found)
-                    if stop is not None:
-                        return stop, quoted_lines
+                    separated = self._is_separator(found)
+                    if separated is not False:
+                        return found, quoted_lines, separated is not None
                 elif block[found - 1] == _QUOTE:
                     unquoted = block[max(found - _QUOTES_MAX, 0) : found].rstrip(b">")
                     if not unquoted:
-                        return _NOT_PLAIN, 0
+                        raise _NotPlainError
                     quoted_lines += unquoted.endswith(b"\n")
                 window = found + 1
             position = max(window, window_end - _LAST)
-        return _CUT_OFF, 0
+        return len(block) - _LAST, quoted_lines, False
 
-    def _separated_at(self, start: int) -> int | None:
-        """Whether the line that begins at ``start`` is a From_ line: if so ``start``; None if not."""
+    def _is_separator(self, start: int) -> bool | None:
+        """Whether the line that begins at ``start`` is a From_ line; None if it goes on behind the block."""
         block = self._block
         line_end = block.find(b"\n", start, start + LINE_OCTETS_MAX) + 1
         if not line_end:
-            return _CUT_OFF if len(block) < start + LINE_OCTETS_MAX else None
+            return None if len(block) < start + LINE_OCTETS_MAX else False
         if block[start - 2] == _CR:
-            return _NOT_PLAIN
-        return start if separates(block[start:line_end], after_blank_line=block[start - 2] == _LF) else None
+            raise _NotPlainError
+        return separates(block[start:line_end], after_blank_line=block[start - 2] == _LF)
