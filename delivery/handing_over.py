@@ -19,7 +19,7 @@ service, and where ``mailspool.toml`` still holds exactly these octets, so that 
 directory ``run`` and the file must be writable by their owners only, and the file be root's or the directory's owner's.
 
 **The message** goes by BDAT (RFC 3030): octets are counted, so that one without a final line end is stored without one.
-Line ends are CRLF on the way, and whatever CRs a message has stay what they are.
+Line ends are CRLF on the way, and whatever CRs a message has stay what they are. Only an mbox's From line is taken off.
 """
 
 import _socket
@@ -195,23 +195,36 @@ def _talk(service: "_Conversation", sender: bytes, recipient: bytes, message: in
     reply = service.reply()
     if not reply.good:
         return reply
-    chunk = _chunk(message)
+    chunk = without_from_line(_chunk(message))
     while following := _chunk(message):
-        service.say(b"BDAT %d\r\n" % len(chunk) + chunk)
+        service.say(_bdat(chunk, b""))
         service.expect_good()
         chunk = following
-    service.say(b"BDAT %d LAST\r\n" % len(chunk) + chunk)
+    service.say(_bdat(chunk, b" LAST"))
     return service.reply()
 
 
+def without_from_line(beginning: bytes) -> bytes:
+    """Take the line off with which an mbox begins: Postfix's local(8) puts it before what it pipes into a command.
+
+    Stored, it would make everything behind it look like a body.
+    """
+    return beginning.partition(b"\n")[2] if beginning.startswith(b"From ") else beginning
+
+
+def _bdat(chunk: bytes, last: bytes) -> bytes:
+    octets = chunk.replace(b"\n", b"\r\n")
+    return b"BDAT %d%b\r\n" % (len(octets), last) + octets
+
+
 def _chunk(message: int) -> bytes:
-    """Read more of the message, in wire form; nothing at its end."""
+    """Read more of the message; nothing at its end."""
     pieces = []
     room = CHUNK_OCTETS
     while room and (piece := posix.read(message, room)):
         pieces.append(piece)
         room -= len(piece)
-    return b"".join(pieces).replace(b"\n", b"\r\n")
+    return b"".join(pieces)
 
 
 class _Conversation:

@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 
 from delivery.agent import DeliveryAgent, has_own_uid
 from delivery.environment import Recipient
+from delivery.handing_over import without_from_line
 from delivery.settings import DeliverySettings
 from serving.privileges import Identity, PrivilegeError, become
 from serving.settings import ServiceSettings
@@ -41,7 +42,8 @@ def delivery_agent(site: Site) -> DeliveryAgent:
 
 
 def pieces(message: BinaryIO) -> Iterator[bytes]:
-    """Yield a message read from a stream, to its end."""
+    """Yield a message read from a stream, to its end, without an mbox's From line."""
+    yield without_from_line(message.read(READ_OCTETS))
     while piece := message.read(READ_OCTETS):
         yield piece
 

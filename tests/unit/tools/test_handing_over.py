@@ -34,6 +34,7 @@ def site(tmp_path: Path) -> Site:
     (made.directory / "run").mkdir(parents=True, mode=0o755)
     (made.directory / "control").mkdir()
     made.locals.write_text("example.org\n")
+    (tmp_path / "spool").mkdir()
     made.settings_file.write_text(f'[spool]\nroot = "{tmp_path}/spool"\n')
     return made
 

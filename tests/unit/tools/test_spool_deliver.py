@@ -61,6 +61,14 @@ def test_a_message_goes_into_the_maildrop(site: Path, user: str) -> None:
     assert delivered(site) == [stored("a@example.net", user if "@" in user else f"{user}@example.org")]
 
 
+def test_the_line_with_which_an_mbox_begins_is_no_part_of_the_message(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Stdin(b"From a@example.net  Tue Nov 24 14:07:27 2026\n" + MESSAGE))
+    assert spool_deliver.main(["fred"]) == 0
+    assert delivered(site) == [stored("", "fred@example.org")]
+
+
 @pytest.mark.parametrize(("dialect", "status"), [("qmail", 100), ("sysexits", 67)])
 @pytest.mark.parametrize("user", ["nobody-here", "fred@elsewhere.example", "fred@not a domain"])
 def test_an_unknown_address_is_refused_for_good(
