@@ -293,6 +293,11 @@ def test_a_spawner_that_refuses_or_is_gone_is_temporary(stage: Stage) -> None:
     stage.spawner.send(Frame({"number": 1, "refused": "ticket used already"}))
     with pytest.raises(MailboxUnavailableError, match="ticket used already"):
         stage.loop.wait(refused)
+    full = stage.opener.open(FRED)
+    stage.spawner.receive()
+    stage.spawner.send(Frame({"number": 2, "refused": "20 mail processes", "full": True}))
+    with pytest.raises(BulkheadFullError, match="20 mail processes"):
+        stage.loop.wait(full)
     lost = stage.opener.open(FRED)
     stage.spawner.close()
     with pytest.raises(MailboxUnavailableError, match="the spawner is gone"):

@@ -46,6 +46,25 @@ def tell_who_i_am(control: Channel) -> int:
     return 0
 
 
+def deliver_slowly(control: Channel) -> int:
+    """A delivery process that says which user it was given, and takes a slot, gives one back or talks as it is told."""
+    while (order := control.receive()) is not None:
+        assert order.descriptor is not None
+        with Channel(socket.socket(fileno=order.descriptor)) as worker:
+            worker.send(Frame({**order.message, "uid": os.getuid(), "pid": os.getpid(), "group": os.getpgid(0)}))
+            while (told := worker.receive()) is not None:
+                match told.message:
+                    case {"do": "take"}:
+                        control.send(Frame({"kind": "take"}))
+                        answer = control.receive()
+                        assert answer is not None
+                        worker.send(answer)
+                    case {"do": "say"}:
+                        control.send(Frame(told.message["words"]))
+        control.send(IDLE)
+    return 0
+
+
 def who(session: Channel) -> dict[str, object]:
     session.send(Frame({}))
     answer = session.receive()
@@ -200,6 +219,130 @@ def test_a_draining_spawner_ends_with_its_last_client() -> None:
     assert spawner.child.control.receive() is None
     assert os.waitstatus_to_exitcode(os.waitpid(spawner.child.pid, 0)[1]) == 0
     spawner.child.control.close()
+
+
+# -- deliveries -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def delivering() -> Iterator[Spawning]:
+    spawner = RunningSpawner(tell_who_i_am, deliver=deliver_slowly)
+    client = spawner.connect()
+    yield spawner, client
+    client.channel.close()
+    spawner.close()
+
+
+def delivery_to(client: SpawnerClient, address: str) -> tuple[Channel, dict[str, object]]:
+    """A delivery process, and what it says of itself."""
+    worker = client.delivery(address)
+    assert isinstance(worker, Channel), worker
+    said = worker.receive()
+    assert said is not None
+    return worker, dict(said.message)
+
+
+def slot_of(worker: Channel) -> object:
+    """Have a delivery process take a slot; None, or why it gets none."""
+    worker.send(Frame({"do": "take"}))
+    answer = worker.receive()
+    assert answer is not None
+    return answer.message["refused"]
+
+
+def test_an_address_gives_a_socket_to_a_process_that_is_whoever_it_belongs_to(delivering: Spawning) -> None:
+    worker, facts = delivery_to(delivering[1], "ann")
+    worker.close()
+    assert facts == {"user": "ann", "uid": MAIL_UID, "pid": facts["pid"], "group": facts["pid"]}
+
+
+@pytest.mark.parametrize(("address", "why"), [("nobody", "nobody"), ("root", "uid 0 gid 0 is not a mail user's")])
+def test_an_address_that_is_nobodys_or_roots_is_refused(delivering: Spawning, address: str, why: str) -> None:
+    assert delivering[1].delivery(address) == why
+
+
+def test_an_address_of_a_uid_below_the_limit_is_refused() -> None:
+    spawner = RunningSpawner(tell_who_i_am, uid_min=MAIL_UID + 1, deliver=deliver_slowly)
+    client = spawner.connect()
+    assert client.delivery("ann") == f"uid {MAIL_UID} gid {MAIL_GID} is not a mail user's"
+    client.channel.close()
+    spawner.close()
+
+
+def test_a_worker_chooses_neither_user_nor_home(delivering: Spawning) -> None:
+    _, client = delivering
+    claims = {"user": "ben", "uid": 0, "gid": 0, "home": "/root", "ticket": "x"}
+    client.channel.send(Frame({**claims, "number": 1, "address": "ann"}, ticket(uid=0)))
+    answer = client.channel.receive()
+    assert answer is not None
+    assert answer.descriptor is not None
+    with Channel(socket.socket(fileno=answer.descriptor)) as worker:
+        said = worker.receive()
+    assert said is not None
+    assert (said.text("user"), said.number("uid"), "home" in said.message) == ("ann", MAIL_UID, False)
+
+
+def test_sessions_and_deliveries_have_processes_of_their_own(delivering: Spawning) -> None:
+    spawner, client = delivering
+    with client.session(ticket()) as session, delivery_to(client, "fred")[0]:
+        who(session)
+        counters = spawner.counters()
+    assert (counters["processes"], counters["delivery_processes"]) == (1, 1)
+
+
+def test_few_idle_delivery_processes_are_kept(delivering: Spawning) -> None:
+    spawner, client = delivering
+    workers = [delivery_to(client, name)[0] for name in ("ann", "ben")]
+    for worker in workers:
+        worker.close()
+    spawner.wait_for(lambda counters: (counters["delivery_idle"], counters["delivery_processes"]) == (1, 1))
+
+
+def test_programs_of_all_processes_share_the_slots(delivering: Spawning) -> None:
+    spawner, client = delivering
+    with delivery_to(client, "ann")[0] as ann, delivery_to(client, "ben")[0] as ben:
+        assert slot_of(ann) is None
+        assert slot_of(ben) == "ben: 1 programs of users who are not proven are running, and no more than 1 may"
+        ann.send(Frame({"do": "say", "words": {"kind": "give_back", "failed": False}}))
+        spawner.wait_for(lambda counters: counters["programs"] == 0)
+        assert slot_of(ben) is None
+
+
+def test_a_delivery_that_is_killed_gives_its_slot_back(delivering: Spawning) -> None:
+    spawner, client = delivering
+    with delivery_to(client, "ann")[0] as worker:
+        assert slot_of(worker) is None
+        client.kill(client.number)
+        assert worker.receive() is None
+    spawner.wait_for(lambda counters: (counters["programs"], counters["users_penalised"]) == (0, 1))
+
+
+def test_the_deliveries_of_a_worker_that_is_gone_are_killed(delivering: Spawning) -> None:
+    spawner, client = delivering
+    other = spawner.connect()
+    with delivery_to(other, "ann")[0] as worker:
+        other.channel.close()
+        assert worker.receive() is None
+    spawner.wait_for(lambda counters: counters["delivery_processes"] == 0)
+
+
+@pytest.mark.parametrize("words", [{"kind": "?"}, {"kind": "give_back", "failed": False}, {"kind": "idle", "x": 1}])
+def test_a_delivery_process_that_talks_nonsense_is_killed(delivering: Spawning, words: dict[str, object]) -> None:
+    _, client = delivering
+    with delivery_to(client, "ann")[0] as worker:
+        worker.send(Frame({"do": "say", "words": words}))
+        assert worker.receive() is None
+
+
+def test_too_many_processes_are_refused_as_too_many(spawning: Spawning) -> None:
+    _, client = spawning
+    sessions = [client.session(ticket()) for _ in range(3)]
+    client.channel.send(Frame({"number": 9}, ticket()))
+    answer = client.channel.receive()
+    assert answer is not None
+    assert answer.message["full"] is True
+    for session in sessions:
+        session.close()
 
 
 @pytest.fixture(scope="module")
