@@ -59,8 +59,8 @@ def deliver_slowly(control: Channel) -> int:
                         answer = control.receive()
                         assert answer is not None
                         worker.send(answer)
-                    case {"do": "say"}:
-                        control.send(Frame(told.message["words"]))
+                    case told_words:
+                        control.send(Frame(told_words["words"]))
         control.send(IDLE)
     return 0
 
@@ -318,7 +318,7 @@ def test_a_delivery_that_is_killed_gives_its_slot_back(delivering: Spawning) -> 
 
 
 def test_the_deliveries_of_a_worker_that_is_gone_are_killed(delivering: Spawning) -> None:
-    spawner, client = delivering
+    spawner, _ = delivering
     other = spawner.connect()
     with delivery_to(other, "ann")[0] as worker:
         other.channel.close()
