@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,17 +242,13 @@ def compile_plain(pieces: Iterable[bytes]) -> Iterator[bytes]:
         maker = cdbx.CDB.make(file)
         add = maker.add
         for piece in pieces:
-            # The data of a record are the fields from the second to the seventh, with a NUL between each two.
-            for line in piece.replace(b":", b"\0").split(b"\n"):
-                end = line.find(b"\0")
-                # As exact_key and wildcard_key, which would cost a third of the loop's time.
-                if line.startswith(b"="):
-                    add(b"!" + line[1 : end + 1].lower(), line[end + 1 : -1])
-                elif line:
-                    prefix = line[1:end].lower()
-                    add(b"!" + prefix, line[end + 1 : -1])
-                    if prefix:
-                        last_octets[prefix[-1]] = None
+            # The data of a record are the fields from the second to the seventh, with a NUL between each two. Whole
+            # columns are made and added at once: a line of Python for each line would take a third longer.
+            cut = [line.partition(b"\0") for line in piece.replace(b":", b"\0").split(b"\0\n") if line]
+            heads = b"\n".join([head for head, _, _ in cut]).lower().split(b"\n")
+            keys = [b"!" + head[1:] + b"\0" if head.startswith(b"=") else b"!" + head[1:] for head in heads]
+            deque(map(add, keys, [data for _, _, data in cut]), maxlen=0)
+            last_octets.update(dict.fromkeys(head[-1] for head in heads if head.startswith(b"+") and head != b"+"))
         add(WILDCARD_SET_KEY, bytes(last_octets))
         maker.commit().close()
         file.seek(0)

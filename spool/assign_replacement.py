@@ -88,7 +88,11 @@ def decide(assigned: AssignText, accounts: Mapping[bytes, Account], additions: A
             changed[account.name] = new
         else:
             left.append(skipped(account.line, account.name, SkipReason.HOME_SHARED))
-    for account, owner in _new_owners(accounts, stored, rules):
+    new_owners = _new_owners(accounts, stored, rules)
+    if not aliases and homes.take_all([owner.home for _, owner in new_owners]):
+        added = {account.name: owner for account, owner in new_owners}
+        new_owners = []
+    for account, owner in new_owners:
         name = account.name
         if (other := aliases.get(b"=" + name)) is not None and other not in gone:
             left.append(skipped(account.line, name, SkipReason.NAME_ASSIGNED))
@@ -173,14 +177,15 @@ def _changes(
 
 def _new_owners(
     accounts: Mapping[bytes, Account], stored: Mapping[bytes, Owner], rules: Rules
-) -> Iterator[tuple[Account, Owner]]:
+) -> list[tuple[Account, Owner]]:
+    """List the users who are not there yet, and what their lines shall say."""
     new = [account for name, account in accounts.items() if name not in stored]
-    for account, home in zip(new, rules.homes_of(new), strict=True):
-        uid, gid = account.uid, account.gid
-        if uid is None or gid is None:
-            default = rules.default()
-            uid, gid = uid or b"%d" % default[0], gid or b"%d" % default[1]
-        yield account, _owner_of((uid, gid, home))
+    uids, gids = [account.uid for account in new], [account.gid for account in new]
+    if None in uids or None in gids:
+        uid, gid = (b"%d" % number for number in rules.default())
+        uids, gids = [each or uid for each in uids], [each or gid for each in gids]
+    owners: Iterable[Owner] = map(partial(tuple.__new__, Owner), zip(uids, gids, rules.homes_of(new), strict=True))
+    return list(zip(new, owners, strict=True))
 
 
 class _Homes:
@@ -205,6 +210,23 @@ class _Homes:
             self._hold(parent)
             self._apart.add(parent)
         self._taken.add(home)
+        return True
+
+    def take_all(self, homes: Sequence[bytes]) -> bool:
+        """Take all of these if each is apart from all others; else take none."""
+        new, parents = set(homes), {home.rpartition(b"/")[0] for home in homes}
+        if len(new) != len(homes) or not new.isdisjoint(self._taken):
+            return False
+        holding = set(self._holding)
+        for parent in parents:
+            directory = parent
+            while directory and directory not in holding:
+                holding.add(directory)
+                directory = _parent(directory)
+        if not new.isdisjoint(holding) or not self._taken.isdisjoint(holding):
+            return False
+        self._taken.update(new)
+        self._holding.update(holding)
         return True
 
     def _hold(self, directory: bytes) -> None:
