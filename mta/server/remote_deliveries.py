@@ -149,7 +149,7 @@ class _Question:
         if self._given_up:
             if outcome is None:
                 _log.warn(
-                    "lmtp: recipient={recipient} outcome=given up, and delivered late; a retry will be a second copy",
+                    "given up, and delivered all the same: recipient={recipient}",
                     recipient=one_word(self._account.recipient.address[:SHOWN_OCTETS_MAX]),
                 )
         elif outcome is None:
