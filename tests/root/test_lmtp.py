@@ -6,6 +6,7 @@ import os
 import signal
 import smtplib
 import stat
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Final
 
 import pytest
 
+from bench.hung_file_system import can_hang, hung_file_system
 from tests.interop.live_site import LiveSite, open_directory, service_account
+from tests.interop.needs import need
 from tests.interop.running import alive, counters, family, wait_until
 from tests.interop.wire import Wire
 from tests.root.uids import FIRST_UID, add_users, home_of, new_user, rights_of
@@ -158,7 +161,7 @@ def test_a_program_that_hangs_makes_its_own_mail_wait_and_no_other(site: LiveSit
 
 
 @pytest.mark.root
-def test_a_delivery_process_that_is_killed_leaves_no_program(site: LiveSite) -> None:
+def test_a_users_program_sees_into_no_delivery_process_and_does_not_outlive_it(site: LiveSite) -> None:
     instruct(site, "dan", "|echo $$ > started; mv started pid; sleep 1000 & wait")
     assert site.process is not None
     with ThreadPoolExecutor(1) as together:
@@ -166,6 +169,8 @@ def test_a_delivery_process_that_is_killed_leaves_no_program(site: LiveSite) -> 
         program = int(written(site, "dan", "pid").read_text())
         (home_of(site, "dan") / "pid").unlink()
         (process,) = [pid for pid in family(site.process.pid) if uid_of("dan") in rights_of(pid).uids]
+        looking = ["ls", f"/proc/{process}/fd", f"/proc/{process}/cwd/"]
+        assert subprocess.run(looking, user=uid_of("dan"), group=uid_of("dan"), check=False).returncode != 0
         os.kill(process, signal.SIGKILL)
         assert sending.result() == {"dan": 451}
     wait_until(lambda: programs("dan") == [], "nothing of the user runs")
@@ -209,3 +214,30 @@ def test_sessions_and_deliveries_of_a_user_go_on_side_by_side(site: LiveSite) ->
     figures = counters(site, "spawner")
     assert figures["forked"] >= 1
     assert figures["delivery_reused"] >= 4
+
+
+@pytest.mark.root
+def test_homes_that_hang_hold_up_nobody_elses_mail() -> None:
+    need(can_hang(), "/dev/fuse")
+    hung = [f"hung{number}" for number in range(6)]
+    with open_directory() as directory:
+        live = LiveSite(directory, service_account())
+        live.init("--set", "workers.count=1", "--set", "auth.schemes=PLAIN", lmtp=True)
+        away = directory / "hung"
+        away.mkdir()
+        users = [new_user(user, number, live, away / user) for number, user in enumerate(hung)]
+        add_users(live, [*users, new_user("well", len(hung), live)])
+        live.start()
+        try:
+            with ThreadPoolExecutor(len(hung)) as together:
+                with hung_file_system(away):
+                    waiting = [together.submit(send, live, user) for user in hung]
+                    wait_until(lambda: counters(live, "spawner")["delivery_processes"] >= 1, "somebody hangs")
+                    for _ in range(3):
+                        assert send(live, "well") == {"well": 250}
+                    assert not any(each.done() for each in waiting)
+                    assert [each.result() for each in waiting] == [{user: 451} for user in hung]
+                wait_until(lambda: counters(live, "spawner")["delivery_dying"] == 0, "the hung processes are gone")
+            wait_until(lambda: send(live, hung[0]) == {hung[0]: 250}, "the home is back")
+        finally:
+            assert live.stop() == 0
