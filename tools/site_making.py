@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from serving.certificates import make_self_signed
-from serving.settings import InternetAddress
+from serving.settings import InternetAddress, ListenerSettings, UnixAddress
 from spool import durable
 from spool.assign import publish_assign
 from spool.errors import MalformedNameError, SettingsError
@@ -42,6 +42,12 @@ _COMMENTS: Final = {
     "listener": "POP3 with STLS, POP3S (implicit TLS), or LMTP, where whoever can connect can deliver to everybody.",
     "auth": "Who may log in; `mailspool config show` prints every key with its default.",
 }
+_LOCAL_LISTENER: Final = """
+# Where there is a listener like this one, spool-deliver hands mail over to the service, while that runs.
+# [[listener]]
+# protocol = "lmtp"
+# address = "unix:{directory}/run/lmtp"
+"""
 _CONTROL_FILES: Final[Mapping[str, str]] = {
     "domains": "# user:domain, a line each; a user without a line belongs to every local domain\n",
     "certificates": "# email:ADDRESS:user, dns:NAME:user, subject:RFC 4514 NAME:user or sha256:FINGERPRINT:user\n",
@@ -82,7 +88,7 @@ def make_site(new: NewSite) -> SiteSettings:
         if building.exists():
             shutil.rmtree(building)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        _fill(Site(building), tables, settings)
+        _fill(Site(building), _settings_text(directory, tables, settings), settings)
         root = settings.spool.root
         if root.is_relative_to(directory):
             root = building / root.relative_to(directory)
@@ -145,7 +151,18 @@ def _make_spool_root(root: Path, account: pwd.struct_passwd) -> None:
         durable.sync_directory(root.parent)
 
 
-def _fill(site: Site, tables: Mapping[str, Any], settings: SiteSettings) -> None:
+def _settings_text(directory: Path, tables: Mapping[str, Any], settings: SiteSettings) -> str:
+    text = format_toml(tables, _COMMENTS)
+    if settings.listeners and not any(_takes_mail_locally(listener) for listener in settings.listeners):
+        text += _LOCAL_LISTENER.format(directory=directory)
+    return text
+
+
+def _takes_mail_locally(listener: ListenerSettings) -> bool:
+    return listener.protocol == "lmtp" and isinstance(listener.socket_address, UnixAddress)
+
+
+def _fill(site: Site, settings_text: str, settings: SiteSettings) -> None:
     durable.make_directory(site.directory, mode=0o755)
     durable.make_directory(site.control, mode=0o755)
     durable.make_directory(site.directory / "run", mode=0o755)
@@ -161,7 +178,7 @@ def _fill(site: Site, tables: Mapping[str, Any], settings: SiteSettings) -> None
         durable.create_file(site.control / name, [content.encode()], mode=0o644)
     for secrets in (site.passwd, site.apop):
         durable.create_file(secrets, [b""], mode=0o600, owner=_secrets_owner())
-    durable.create_file(site.settings_file, [format_toml(tables, _COMMENTS).encode()], mode=0o644)
+    durable.create_file(site.settings_file, [settings_text.encode()], mode=0o644)
     durable.sync_directory(site.control)
     durable.sync_directory(site.directory)
 

@@ -36,6 +36,24 @@ def test_secrets_and_the_key_are_for_nobody_else(site: MadeSite) -> None:
     assert [mode(path) for path in secrets] == [0o600] * 3
 
 
+def test_a_site_that_serves_shows_how_it_takes_mail_of_its_own_machine(make: Callable[..., MadeSite]) -> None:
+    site = make("--listen", "pop3=127.0.0.1:0", "--listen", "lmtp=127.0.0.1:0")
+    file = site.directory / "mailspool.toml"
+    text = file.read_text()
+    shown = text.partition("# [[listener]]")
+    assert shown[1]
+    file.write_text(shown[0] + "\n".join(line.removeprefix("# ") for line in "".join(shown[1:]).splitlines()) + "\n")
+    assert settings_of(site.directory)["listener"][-1]["address"] == f"unix:{site.directory}/run/lmtp"
+    assert site.run("config", "check").status == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--listen", "lmtp=unix:/x/lmtp")])
+def test_a_site_that_serves_nobody_or_has_such_a_listener_needs_no_example(
+    make: Callable[..., MadeSite], options: tuple[str, ...]
+) -> None:
+    assert "# [[listener]]" not in (make(*options).directory / "mailspool.toml").read_text()
+
+
 def test_what_was_said_and_where_mail_lies_is_printed(tmp_path: Path, run: Run) -> None:
     made = run("mailspool", "init", tmp_path / "s", "--spool-root", tmp_path / "mail", *ACCOUNT)
     assert made.out == f"made {tmp_path}/s; mail lies under {tmp_path}/mail\n"
