@@ -19,6 +19,7 @@ from delivery.messages import Message
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
+from mta.smtp.addresses import parse_path
 from serving.blocking import Bulkheads
 from serving.settings import LimitsSettings
 from spool.assign import Assignment, AssignRecord, publish_assign
@@ -76,7 +77,8 @@ class World:
         self.site.locals.write_text("a.org\n")
         record = AssignRecord("joe", os.geteuid(), os.getegid(), self.home.path)
         other = AssignRecord("ann", os.geteuid() + 1, os.getegid(), self.home.path)
-        publish_assign([Assignment("joe", record), Assignment("ann", other)], self.site.assign_compiled)
+        lines = [Assignment("joe", record), Assignment("ann", other), Assignment("postmaster", record)]
+        publish_assign(lines, self.site.assign_compiled)
         self.clock = Clock()
         self.threads = HeldThreads()
         self.bulkheads = Bulkheads(
@@ -121,6 +123,15 @@ def test_a_message_is_delivered_in_a_thread(world: World) -> None:
         world.threads.go()
     assert over == [None]
     assert world.home.mail() == [b"Return-Path: <s@x>\nDelivered-To: joe@a.org\n" + BODY]
+
+
+@pytest.mark.parametrize("path", ["<postmaster>", "<Postmaster>", "<POSTMASTER@A.ORG>"])
+def test_the_postmaster_is_one_with_and_without_a_domain_in_any_case(world: World, path: str) -> None:
+    address = parse_path(path, utf8=False)
+    assert address is not None
+    over = outcome(world.deliveries.check(address, None))
+    world.threads.go()
+    assert over == [None]
 
 
 def test_a_good_recipient_is_good_and_nothing_is_delivered(world: World) -> None:
