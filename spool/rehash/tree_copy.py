@@ -36,6 +36,8 @@ def copy_home(home: Path, target: Path, *, without: Path | None = None) -> dict[
 
     Holds when it returns; a crash or trouble before that leaves a part of it.
 
+    FIFOs and sockets are left out: what went through them is gone, and no octet is kept in one.
+
     Args:
         home: what to copy.
         target: where to.
@@ -45,7 +47,7 @@ def copy_home(home: Path, target: Path, *, without: Path | None = None) -> dict[
         The manifest: the regular files, by their paths below the home.
 
     Raises:
-        MailboxUnavailableError: it holds what is no file, directory or link, or the disk did not keep what was written.
+        MailboxUnavailableError: it holds a device, or the disk did not keep what was written.
         OSError: of the disk.
     """
     with _opened(home) as source:
@@ -67,7 +69,7 @@ def files_in(home: Path) -> Iterator[tuple[str, FileSeen]]:
         for path, _, names, descriptor in os.fwalk(".", dir_fd=directory, onerror=_fail):
             for name in names:
                 status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                if not stat.S_ISLNK(status.st_mode):
+                if stat.S_ISREG(status.st_mode):
                     yield os.path.normpath(f"{path}/{name}"), FileSeen(status.st_size, status.st_mtime_ns)
 
 
@@ -109,8 +111,10 @@ def _copy_directory(source: int, target: int, path: Path, files: dict[str, FileS
             case stat.S_IFREG:
                 with contextlib.suppress(FileNotFoundError):
                     files[str(place)] = _copy_file(source, target, name)
+            case stat.S_IFIFO | stat.S_IFSOCK:
+                pass  # holds nothing that is kept: a program that needs one makes it anew
             case _:
-                raise MailboxUnavailableError(f"{place}: is no file, directory or link, and cannot be copied")
+                raise MailboxUnavailableError(f"{place}: is a device, and cannot be copied")
     durable.sync_file(target)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,9 +62,24 @@ def test_a_file_may_be_left_out(home: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "copy" / "tmp" / "mine").exists()
 
 
-def test_a_special_file_is_not_copied(home: Path, tmp_path: Path) -> None:
+def test_fifos_and_sockets_are_left_out_of_the_copy_and_of_its_manifest(home: Path, tmp_path: Path) -> None:
     os.mkfifo(home / "tmp" / "fifo")
-    with pytest.raises(MailboxUnavailableError, match="tmp/fifo: is no file"):
+    os.mknod(home / "socket", stat.S_IFSOCK | 0o600)
+    files = copy_home(home, tmp_path / "copy")
+    assert not {"tmp/fifo", "socket"} & {*files, *dict(files_in(home))}
+    assert not (tmp_path / "copy" / "tmp" / "fifo").exists()
+    assert not (tmp_path / "copy" / "socket").exists()
+
+
+def test_a_device_is_not_copied(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = os.stat
+
+    def device(path: Any, *arguments: Any, **names: Any) -> os.stat_result:
+        status = look(path, *arguments, **names)
+        return os.stat_result((stat.S_IFCHR | 0o600, *status[1:])) if path == "tmp" else status
+
+    monkeypatch.setattr(os, "stat", device)
+    with pytest.raises(MailboxUnavailableError, match="tmp: is a device"):
         copy_home(home, tmp_path / "copy")
 
 
