@@ -41,8 +41,15 @@ _LDIF_FIELDS = ("name", "uid", "gid", "home", "domain")
 
 def add_to(actions: Any) -> None:
     """Add the three actions to the program's."""
-    _add(
+    passwd = _add(
         actions, "from-passwd", "take users over from passwd text or an NIS map", lambda stream, _: read_passwd(stream)
+    )
+    passwd.add_argument(
+        "--uid-min",
+        metavar="UID",
+        type=int,
+        default=None,
+        help="take nobody below, as accounts of the system are (default: [service] uid_min)",
     )
     ldif = _add(actions, "from-ldif", "take users over from an LDAP export", _read_ldif)
     ldif.add_argument(
@@ -97,7 +104,7 @@ def _add(actions: Any, name: str, text: str, read: Read) -> argparse.ArgumentPar
     parser.add_argument("--subusers", metavar="LIST", type=Path, help="lines local:user:extension:")
     parser.add_argument("--append", metavar="LIST", type=Path, help="further lines of assignments")
     parser.add_argument("--catch-all", metavar="USER", help="who gets what nobody else gets")
-    parser.set_defaults(run=partial(_run, read))
+    parser.set_defaults(run=partial(_run, read), uid_min=0)
     return parser
 
 
@@ -123,7 +130,7 @@ def _run(read: Read, options: argparse.Namespace) -> int:
     takeover = Takeover(site, settings.spool, default=default, policy=policy)
     with _no_garbage_collection(), shown_progress() as progress:
         report = takeover.run(
-            _directory(read, options),
+            _directory(read, options, settings.service.uid_min if options.uid_min is None else options.uid_min),
             progress,
             dry_run=options.dry_run,
             before=_ignore if options.json else _print_difference,
@@ -145,12 +152,13 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _directory(read: Read, options: argparse.Namespace) -> Directory:
+def _directory(read: Read, options: argparse.Namespace, uid_min: int) -> Directory:
     check = options.home_check or ("owned" if options.homes == "source" else "any")
     selection = Selection(
         include=None if options.include is None else read_names(options.include),
         exclude=frozenset() if options.exclude is None else read_names(options.exclude),
         home_check=HomeCheck(check),
+        uid_min=uid_min,
     )
     additions = Additions(
         mail_names={} if options.mailnames is None else read_mail_names(options.mailnames),

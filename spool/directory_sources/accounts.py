@@ -28,6 +28,7 @@ class SkipReason(enum.Enum):
     NAME = "not a name for a user here"
     DOMAIN = "not a domain"
     ROOT = "uid 0"
+    SYSTEM = "the uid is below the lowest one of users"
     ID = "uid or gid is not a number in range"
     HOME = "the home is not an absolute path without colon or .., below the root"
     REPEATED = "named before, with other values"

@@ -25,11 +25,12 @@ class HomeCheck(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Whom to take. ``include`` is None for everybody."""
+    """Whom to take. ``include`` is None for everybody; nobody with a uid below ``uid_min`` is taken."""
 
     include: frozenset[bytes] | None = None
     exclude: frozenset[bytes] = frozenset()
     home_check: HomeCheck = HomeCheck.ANY
+    uid_min: int = 0
 
 
 def selected(
@@ -75,6 +76,8 @@ def _reason(account: Account, selection: Selection) -> SkipReason | None:
         return SkipReason.NOT_INCLUDED
     if name in selection.exclude:
         return SkipReason.EXCLUDED
+    if account.uid is not None and int(account.uid) < selection.uid_min:
+        return SkipReason.SYSTEM
     if account.home is None or selection.home_check is HomeCheck.ANY:
         return None
     try:

@@ -32,6 +32,15 @@ def test_each_source_makes_users(site: MadeSite, action: str, text: bytes) -> No
     assert site.assign("lookup", "ann").status == 0
 
 
+def test_accounts_of_the_system_are_left_out_of_passwd(site: MadeSite) -> None:
+    daemon = b"daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+    assert take(site, "from-passwd", daemon + PASSWD).status == 0
+    assert "daemon" not in assign(site)
+    assert site.assign("lookup", "ann").status == 0
+    assert take(site, "from-passwd", daemon + PASSWD, "--uid-min", "1").status == 0
+    assert "=daemon:" in assign(site)
+
+
 def test_a_source_may_be_a_file(site: MadeSite, tmp_path: Path) -> None:
     (tmp_path / "users").write_bytes(b"ann\n")
     assert site.assign("from-csv", str(tmp_path / "users")).status == 0

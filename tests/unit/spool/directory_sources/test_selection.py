@@ -31,6 +31,12 @@ def test_accounts_are_taken_in_order_and_what_was_skipped_is_passed_on() -> None
     assert selected([ann(), skipped, bob], Selection()) == ({b"ann": ann(), b"bob": bob}, (skipped,))
 
 
+def test_accounts_of_the_system_are_not_taken() -> None:
+    assert reasons(ann(uid=b"99"), Selection(uid_min=100)) == [SkipReason.SYSTEM]
+    assert reasons(ann(uid=b"100"), Selection(uid_min=100)) == []
+    assert reasons(ann(uid=None), Selection(uid_min=100)) == []
+
+
 def test_an_account_named_again_is_in_all_domains() -> None:
     entries = [ann()._replace(domains=ORG), ann()._replace(line=2, domains=NET), ann()._replace(line=3, domains=ORG)]
     taken, left = selected(entries, Selection())
