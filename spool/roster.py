@@ -36,6 +36,7 @@ from spool.homes import locate_mailbox
 from spool.layouts import LAYOUTS
 from spool.mailbox import MailboxKind, MailboxLocation
 from spool.names import DomainName, UserName
+from spool.quota.table import write_limit
 from spool.roster_files import RosterFiles
 from spool.settings import SpoolSettings
 from spool.site import Site
@@ -183,6 +184,7 @@ class Roster:
                 places = ()
             self._homes.remove_link(name, record.home)
             self._files.write_domains({name: ()})
+            write_limit(self._site.quotas, name, None)
             self._files.write(without_user(assigned, name))
             return Removed(name, places)
 

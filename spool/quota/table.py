@@ -104,21 +104,31 @@ def change_limit(site: Site, user: UserName, limit: str | None, *, dry_run: bool
         lock = durable.open_for_update(site.assign_lock, create_mode=0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                status = site.quotas.stat()
-                old, mode, owner = (
-                    site.quotas.read_bytes(),
-                    stat.S_IMODE(status.st_mode),
-                    (status.st_uid, status.st_gid),
-                )
-            except FileNotFoundError:
-                old, mode, owner = b"", 0o644, None
-            mark = f"{user.text}:".encode("ascii")
-            kept = [line for line in old.splitlines(keepends=True) if not line.startswith(mark)]
-            new = [] if limit is None else [mark + limit.encode("ascii") + b"\n"]
-            durable.replace_file(site.quotas, _whole_lines([*kept, *new]), mode=mode, owner=owner)
+            write_limit(site.quotas, user, limit)
         finally:
             os.close(lock)
+
+
+def write_limit(path: Path, user: UserName, limit: str | None) -> None:
+    """Write a user's line, as ``change_limit``, for whoever has the lock of the roster; the limit is not checked.
+
+    Holds and crashes as that; nothing is written if there is nothing to change.
+
+    Raises:
+        SpoolError: the file cannot be read or written.
+    """
+    with durable.storage_errors(path):
+        try:
+            status = path.stat()
+            old, mode, owner = path.read_bytes(), stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
+        except FileNotFoundError:
+            old, mode, owner = b"", 0o644, None
+        mark = f"{user.text}:".encode("ascii")
+        kept = [line for line in old.splitlines(keepends=True) if not line.startswith(mark)]
+        new = [] if limit is None else [mark + limit.encode("ascii") + b"\n"]
+        text = b"".join(_whole_lines([*kept, *new]))
+        if text != old:
+            durable.replace_file(path, [text], mode=mode, owner=owner)
 
 
 def _whole_lines(lines: list[bytes]) -> Iterator[bytes]:

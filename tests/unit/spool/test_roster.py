@@ -227,6 +227,13 @@ def test_a_removed_user_leaves_no_lines_of_domains(place: Place) -> None:
     assert place.site.domains.read_text() == "bob:example.org\n"
 
 
+def test_a_removed_user_leaves_no_limit_to_a_later_one_of_the_name(place: Place) -> None:
+    place.roster().add_user(new("ann"))
+    place.site.quotas.write_text("ann:1G\nbob:2G\n")
+    place.roster().remove_user(ANN)
+    assert place.site.quotas.read_text() == "bob:2G\n"
+
+
 # -- links ------------------------------------------------------------------------------------------------------------
 
 
