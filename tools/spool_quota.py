@@ -41,11 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     set_.add_argument("user", metavar="USER")
     set_.add_argument("limit", metavar="LIMIT", help="such as 500M, 1G,10000 (octets, messages), or none")
     set_.add_argument("--dry-run", action="store_true", help="check user and limit, and change nothing")
+    set_.add_argument("--json", action="store_true", help="print what is written as one JSON object")
     set_.set_defaults(run=_set)
     unset = actions.add_parser("unset", help="let the site's limit hold for a user again")
     add_site_option(unset)
     unset.add_argument("user", metavar="USER")
     unset.add_argument("--dry-run", action="store_true", help="change nothing")
+    unset.add_argument("--json", action="store_true", help="print what is written as one JSON object")
     unset.set_defaults(run=_unset)
     return parser
 
@@ -96,4 +98,6 @@ def _change(options: argparse.Namespace, limit: str | None) -> int:
     if limit is not None:
         AssignDirectory(site.assign_compiled).user(user)
     change_limit(site, user, limit, dry_run=options.dry_run)
+    if options.json:
+        print_json({"user": user, "limit": limit, "changed": not options.dry_run})
     return EXIT_OK

@@ -69,6 +69,13 @@ def test_a_limit_is_set_and_unset(made: MadeSite) -> None:
     assert made.site.quotas.read_text() == ""
 
 
+def test_a_change_is_also_told_as_json(made: MadeSite, capsys: pytest.CaptureFixture[str]) -> None:
+    assert spool_quota.main(["set", "ann", "1G", "--json", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"user": "ann", "limit": "1G", "changed": False}
+    assert spool_quota.main(["unset", "ann", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"user": "ann", "limit": None, "changed": True}
+
+
 @pytest.mark.parametrize("arguments", [["set", "nobody", "1G"], ["set", "ann", "much"], ["show", "nobody"]])
 def test_what_cannot_be_done_is_one_line_on_stderr(
     made: MadeSite, arguments: list[str], capsys: pytest.CaptureFixture[str]
