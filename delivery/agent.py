@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from delivery.engine import Attempt, Means, Report, Run, check_possible, deliver
-from delivery.environment import PATH, Recipient
+from delivery.environment import Recipient, own_variables
 from delivery.errors import NotLocalError, ProgramDeferredError
 from delivery.explanation import explain
 from delivery.headers import added_lines
@@ -30,7 +29,7 @@ from delivery.places import Places
 from delivery.plans import Plan, make_plan
 from delivery.program_keeper import ProgramLimits
 from delivery.program_shares import ProgramShare, ProgramShares
-from delivery.programs import Ended, run_program
+from delivery.programs import SHELL, Ended, run_program
 from delivery.settings import DeliverySettings
 from spool import durable
 from spool.assign_directory import AssignDirectory
@@ -43,7 +42,6 @@ from spool.quota.table import Limits
 from spool.settings import SpoolSettings
 from spool.site import Site
 
-_SHELL: Final = b"/bin/sh"
 _NO_DOMAIN: Final = "localhost"  # of an address without a domain, where control/locals names none
 
 
@@ -231,17 +229,16 @@ class DeliveryAgent:
         limits = ProgramLimits(
             share.seconds, settings.program_memory_octets, settings.program_processes, settings.program_files
         )
-        programs = os.fsencode(Path(sys.executable).parent)
-        own_variables = {b"MAILSPOOL_SITE": os.fsencode(self._site.directory), b"PATH": programs + b":" + PATH.encode()}
+        variables = own_variables(self._site.directory)
 
         def run(command: str, environment: Mapping[bytes, bytes], message: Iterable[bytes]) -> Ended:
-            arguments = (_SHELL, b"-c", command.encode("utf-8", "surrogateescape"))
+            arguments = (SHELL, b"-c", command.encode("utf-8", "surrogateescape"))
             try:
                 stdin = standard_input(message)
                 try:
                     return run_program(
                         arguments,
-                        environment={**environment, **own_variables},
+                        environment={**environment, **variables},
                         directory=home,
                         message=stdin,
                         limits=limits,

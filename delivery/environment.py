@@ -5,6 +5,8 @@ Its values were written by strangers: they are data for whoever quotes them righ
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,12 @@ def environment(
         b"RPLINE": lines.return_path,
         b"UFLINE": lines.from_line,
     }
+
+
+def own_variables(site: Path) -> Mapping[bytes, bytes]:
+    """Make what every program is told in addition: where to find our own programs, and for which site they work."""
+    programs = Path(sys.executable).parent
+    return {b"MAILSPOOL_SITE": os.fsencode(site), b"PATH": f"{programs}:{PATH}".encode()}
 
 
 def _after(extension: str, dashes: int) -> str:

@@ -13,3 +13,8 @@ PROGRAM_REFUSES: Final = frozenset({100, 64, 65, 70, 76, 77, 78, 112})
 
 SENDMAIL_REFUSES: Final = frozenset({os.EX_DATAERR, os.EX_NOUSER, os.EX_NOHOST})
 """No sendmail will take the message for this address. Usage errors are ours, or the operator's, and may be mended."""
+
+
+def is_temporary(status: int | None) -> bool:
+    """Whether a program has not taken the message for now; ``status`` as in ``delivery.programs.Ended``."""
+    return status not in {0, EXIT_STOP} and status not in PROGRAM_REFUSES

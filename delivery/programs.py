@@ -30,6 +30,7 @@ from delivery.program_keeper import (
 )
 
 OUTPUT_OCTETS_MAX: Final = 3000  # qmail-lspawn cuts reports there
+SHELL: Final = b"/bin/sh"
 LATE_SECONDS: Final = TERM_SECONDS + 5.0  # the keeper's report is not waited for any longer than that
 
 

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from delivery.agent import DeliveryAgent, has_own_uid
-from delivery.environment import Recipient
+from delivery.environment import Recipient, own_variables
 from delivery.handing_over import without_from_line
 from delivery.settings import DeliverySettings
 from serving.privileges import Identity, PrivilegeError, become
 from serving.settings import ServiceSettings
+from spool import durable
 from spool.acting_as import dotlock_groups
 from spool.errors import HomeUnavailableError
 from spool.settings import SpoolSettings
 from spool.settings_file import read_settings_file, table_to
 from spool.site import Site
+from tools.lone_programs import LonePrograms
+from tools.program_user import program_identity, program_limits
 
 READ_OCTETS: Final = 256 * 1024
 
@@ -32,12 +35,14 @@ def delivery_agent(site: Site) -> DeliveryAgent:
     settings = table_to(SpoolSettings, tables.get("spool", {}), file=file, section="spool")
     service = table_to(ServiceSettings, tables.get("service", {}), file=file, section="service")
     delivery = table_to(DeliverySettings, tables.get("delivery", {}), file=file, section="delivery")
+    programs = _lone_programs(site, settings, service.uid_min, delivery)
     return DeliveryAgent(
         site,
         settings,
         delivery,
-        become=_becoming(service.uid_min, settings),
+        become=_becoming(service.uid_min, settings, programs),
         has_own_uid=lambda uid: has_own_uid(uid, settings.root),
+        programs_elsewhere=None if programs is None else programs.taken,
     )
 
 
@@ -48,10 +53,24 @@ def pieces(message: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _becoming(uid_min: int, settings: SpoolSettings) -> Callable[[Recipient], None]:
+def _lone_programs(
+    site: Site, settings: SpoolSettings, uid_min: int, delivery: DeliverySettings
+) -> LonePrograms | None:
+    with durable.storage_errors(settings.root):
+        mail_uids = {settings.root.stat().st_uid}
+    identity = program_identity(delivery.program_user, uid_min=uid_min, mail_uids=mail_uids)
+    return None if identity is None else LonePrograms(identity, program_limits(delivery), own_variables(site.directory))
+
+
+def _becoming(uid_min: int, settings: SpoolSettings, programs: LonePrograms | None) -> Callable[[Recipient], None]:
     def become_owner(recipient: Recipient) -> None:
         if recipient.uid == os.geteuid():
             return
+        if programs is not None and os.geteuid() == 0 and not has_own_uid(recipient.uid, settings.root):
+            try:
+                programs.start()
+            except OSError as error:
+                raise HomeUnavailableError(f"{recipient.home}: {error.strerror}") from error
         if recipient.uid < uid_min:
             raise HomeUnavailableError(f"{recipient.home}: uid {recipient.uid} is below [service] uid_min = {uid_min}")
         try:

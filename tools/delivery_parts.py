@@ -11,24 +11,32 @@ from pathlib import Path
 from typing import Any, Final
 
 from delivery.agent import Account, DeliveryAgent, has_own_uid
-from delivery.environment import Recipient
+from delivery.environment import Recipient, own_variables
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.delivery_dialogue import order_of
 from mta.server.delivery_process import ProgramSlot, run_delivery_process
+from mta.server.program_deliveries import ProgramDeliveries, programs_elsewhere
+from mta.server.program_process import run_program_process
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.settings import LmtpSettings
 from mta.server.turns import UserTurns
 from serving.blocking import Bulkheads
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan, Order
 from serving.program_lanes import LaneSettings
-from serving.spawner import DeliveriesPlan
+from serving.spawner import DeliveriesPlan, ProgramsPlan
 from serving.spawner_client import SpawnerClient
+from serving.threads import Threads
 from spool.errors import HomeUnavailableError
+from spool.site_trust import check_only_root_decides
+from tools.program_user import program_limits
 from tools.service_parts import ServiceParts
 
 PROGRAM_SHARE: Final = 0.75
 """Of a delivery's time so much is a program's: its group has five seconds between TERM and KILL, too."""
+
+REFUSED_AT_ONCE: Final = 10
+"""So many program processes there are beside those with a slot: each asks for one, and is told that there is none."""
 
 FILES: Final = 256
 """So many files a delivery process may have open, or as many as a program of its user."""
@@ -40,6 +48,7 @@ def worker_deliveries(
     bulkheads: Bulkheads,
     remote_bulkheads: Bulkheads,
     spawner: SpawnerClient,
+    threads: Threads,
     file_system_of: Callable[[Path], str],
 ) -> SiteDeliveries:
     """Make the deliveries of a worker.
@@ -50,6 +59,7 @@ def worker_deliveries(
         bulkheads: for recipients whose uid is the worker's; sessions of the worker share them.
         remote_bulkheads: for deliveries through the spawner (``remote_bulkheads``).
         spawner: gives sockets to delivery processes.
+        threads: where deliveries wait for programs that run elsewhere.
         file_system_of: the mount point a path lies under.
     """
     settings = parts.settings
@@ -59,8 +69,11 @@ def worker_deliveries(
         settings.delivery,
         become=_be_ourselves,
         has_own_uid=lambda _: False,  # whomever a worker delivers to has the worker's uid
+        programs_elsewhere=None if parts.programs is None else programs_elsewhere,
     )
-    local = LocalDeliveries(agent, UserTurns(bulkheads, file_system_of, reactor))
+    bulkhead_turns = UserTurns(bulkheads, file_system_of, reactor)
+    variables = own_variables(parts.site.directory)
+    local = ProgramDeliveries(LocalDeliveries(agent, bulkhead_turns), agent, spawner, threads, variables)
     turns = UserTurns(remote_bulkheads, file_system_of, reactor)
     remote = RemoteDeliveries(reactor, spawner, turns, settings.lmtp.reply_seconds)
     return SiteDeliveries(agent.resolve, os.getuid(), local, remote)
@@ -74,12 +87,11 @@ def remote_bulkheads(parts: ServiceParts, reactor: Any) -> Bulkheads:
 def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
     """Say what delivery processes are. Nothing is opened yet."""
     settings = parts.settings
-    looking_up = DeliveryAgent(
-        parts.site, settings.spool, settings.delivery, become=_be_ourselves, has_own_uid=lambda _: False
-    )
+    account_of = _looking_up(parts)
 
     def resolve(address: str) -> Order:
-        return order_of(_in_time(looking_up.resolve(address), settings.lmtp))
+        check_only_root_decides(parts.site)
+        return order_of(account_of(address))
 
     processes = MailProcessPlan(
         name="delivery",
@@ -91,6 +103,38 @@ def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
         idle_max=settings.lmtp.delivery_processes_idle,
     )
     return DeliveriesPlan(processes, resolve, lane_settings(settings.delivery))
+
+
+def programs_plan(parts: ServiceParts) -> ProgramsPlan | None:
+    """Say what program processes are, None where there are none."""
+    if parts.programs is None:
+        return None
+    uid, gid, delivery = parts.programs.uid, parts.programs.gid, parts.settings.delivery
+    account_of = _looking_up(parts)
+
+    def resolve(address: str) -> Order:
+        account = account_of(address)
+        message = {"seconds": account.programs.seconds}
+        return Order(account.recipient.user, uid, gid, message, account.programs.at_once)
+
+    processes_max = delivery.program_slots + REFUSED_AT_ONCE
+    processes = MailProcessPlan(
+        name="program",
+        run=partial(run_program_process, program_limits(delivery)),
+        limits=(*DELIVERY_LIMITS, (resource.RLIMIT_NOFILE, max(FILES, delivery.program_files))),
+        processes_max=processes_max,
+        processes_per_user_max=processes_max,  # to the kernel they are all of one user
+        idle_max=1,
+    )
+    return ProgramsPlan(processes, resolve)
+
+
+def _looking_up(parts: ServiceParts) -> Callable[[str], Account]:
+    settings = parts.settings
+    agent = DeliveryAgent(
+        parts.site, settings.spool, settings.delivery, become=_be_ourselves, has_own_uid=lambda _: False
+    )
+    return lambda address: _in_time(agent.resolve(address), settings.lmtp)
 
 
 def lane_settings(delivery: DeliverySettings) -> LaneSettings:

@@ -36,8 +36,9 @@ from spool.file_systems import Mounts
 from spool.kept_snapshots import KeptSnapshots
 from spool.site import Site
 from tools.authenticator_parts import build_authenticator
-from tools.delivery_parts import deliveries_plan
+from tools.delivery_parts import deliveries_plan, programs_plan
 from tools.lmtp_callers import trusted_uids
+from tools.program_user import program_identity
 from tools.service_parts import ServiceParts, plan_of
 from tools.site_settings import SiteSettings
 from tools.worker_parts import build_worker, opening, worker_count
@@ -69,6 +70,13 @@ def service_plan(site: Site, settings: SiteSettings, warn: Callable[[str], None]
     _check_attainable(service.uid, "workers")
     _check_attainable(0 if authenticator is None else authenticator.uid, AUTHENTICATOR)
     root = os.geteuid() == 0
+    programs = program_identity(
+        settings.delivery.program_user,
+        uid_min=settings.service.uid_min,
+        mail_uids={service.uid, settings.spool.root.stat().st_uid},
+    )
+    if programs is not None and not root:
+        warn("[delivery] program_user: only a service that root has started becomes it; mail for users' programs waits")
     parts = ServiceParts(
         site=site,
         settings=settings,
@@ -78,6 +86,7 @@ def service_plan(site: Site, settings: SiteSettings, warn: Callable[[str], None]
         submission_domain=_first_domain(site),
         trusted=trusted_uids(settings.lmtp, service),
         ticket_key=bytearray(os.urandom(KEY_OCTETS)) if root else None,
+        programs=programs if root else None,
     )
     plans = tuple(plan_of(listener) for listener in settings.listeners)
     return SupervisorPlan(
@@ -113,7 +122,9 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
         sessions = MailProcessPlan(
             "mail", partial(run_mail_process, opening(parts, kept)), SESSION_LIMITS, parts.service.groups
         )
-        plan = SpawnerPlan(parts.ticket_key, sessions, deliveries_plan(parts), settings.service.uid_min)
+        plan = SpawnerPlan(
+            parts.ticket_key, sessions, deliveries_plan(parts), settings.service.uid_min, programs_plan(parts)
+        )
         roles.append(Role(SPAWNER, 1, partial(run_spawner, plan)))
     return roles
 

@@ -20,6 +20,7 @@ class ServiceParts:
     ``tls`` holds the material of each listener that has any. ``ticket_key`` is None where nobody needs to become
     another user. ``connections`` is how many each worker may have open. ``submission_domain`` is the domain of the
     envelope sender of submitted mail. ``trusted`` are the uids that deliver to anybody over a local socket.
+    ``programs`` is who runs the programs of users who share a uid, None if nobody does.
     """
 
     site: Site
@@ -30,6 +31,7 @@ class ServiceParts:
     submission_domain: str
     trusted: frozenset[int]
     ticket_key: bytearray | None = field(repr=False)
+    programs: Identity | None = None
 
 
 def plan_of(listener: ListenerSettings) -> ListenerPlan:

@@ -94,7 +94,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     lmtp_totals = LmtpCounters()
     callers = callers_of(parts)
     delivering = remote_bulkheads(parts, reactor)
-    deliveries = worker_deliveries(parts, reactor, bulkheads, delivering, spawner, file_system_of)
+    deliveries = worker_deliveries(parts, reactor, bulkheads, delivering, spawner, threads, file_system_of)
 
     def serve_pop3(plan: ListenerPlan) -> Service:
         return _pop3_listener(parts, context, plan, opener, listings, limits, totals, resolver)

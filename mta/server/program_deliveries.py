@@ -1,0 +1,97 @@
+"""Deliveries to users who share a uid and whose programs run as another account: in lanes of their own.
+
+A delivery begins in the bulkheads, where it takes no longer than a disk. If the recipient's instructions run programs,
+it ends there before a line is followed, and begins again in a thread outside of them, once the spawner has given it a
+program process: a program may take long, and must hold up neither sessions nor other deliveries. How many such threads
+there are the slots decide (``serving.program_lanes``).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from twisted.internet.defer import Deferred
+
+from delivery.agent import Account, DeliveryAgent
+from delivery.engine import Run
+from delivery.errors import ProgramDeferredError
+from delivery.messages import Message
+from mta.server.deliveries import AccountDeliveries
+from mta.server.held_programs import held_programs
+from serving.spawner_client import SpawnerClient
+from serving.threads import Raised, Threads
+
+
+class ProgramsElsewhereError(ProgramDeferredError):
+    """The delivery runs programs, and nothing of it was done: it has to begin again where they can be run."""
+
+
+def programs_elsewhere(account: Account) -> AbstractContextManager[Run]:
+    """``programs_elsewhere`` of a delivery agent in the bulkheads.
+
+    Raises:
+        ProgramsElsewhereError: always.
+    """
+    raise ProgramsElsewhereError(f"{account.recipient.address}: programs are run outside of the bulkheads")
+
+
+class ProgramDeliveries:
+    """Deliveries in the bulkheads, or beside them where programs are run.
+
+    Args:
+        local: the bulkheads; its agent has ``programs_elsewhere``.
+        agent: the same agent.
+        spawner: gives sockets to program processes.
+        threads: where deliveries with programs run.
+        variables: of programs' environment, in addition to those of the recipient.
+    """
+
+    def __init__(
+        self,
+        local: AccountDeliveries,
+        agent: DeliveryAgent,
+        spawner: SpawnerClient,
+        threads: Threads,
+        variables: Mapping[bytes, bytes],
+    ) -> None:
+        self._local = local
+        self._agent = agent
+        self._spawner = spawner
+        self._threads = threads
+        self._variables = variables
+
+    def check(self, account: Account, sender: str | None) -> Deferred[None]:
+        """``AccountDeliveries.check``."""
+        return self._local.check(account, sender)
+
+    def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
+        """``AccountDeliveries.deliver``."""
+        return Deferred.fromCoroutine(self._deliver(account, sender, message))
+
+    async def _deliver(self, account: Account, sender: str | None, message: Message) -> None:
+        try:
+            await self._local.deliver(account, sender, message)
+        except ProgramsElsewhereError:
+            pass
+        else:
+            return
+        given = await self._spawner.programs(account.recipient.address)
+        await self._in_thread(lambda: self._with_programs(given.end, account, sender, message))
+
+    def _with_programs(self, end: socket.socket, account: Account, sender: str | None, message: Message) -> None:
+        with held_programs(end, account.programs.seconds, self._variables) as run:
+            self._agent.deliver_to(account, sender, message, held=run)
+
+    def _in_thread(self, function: Callable[[], None]) -> Deferred[None]:
+        called: Deferred[None] = Deferred()
+
+        def over(outcome: Raised | None) -> None:
+            if isinstance(outcome, Raised):
+                called.errback(outcome.error)
+            else:
+                called.callback(None)
+
+        self._threads.run(function, over)
+        return called
