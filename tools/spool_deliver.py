@@ -101,11 +101,15 @@ def _understood(arguments: list[str]) -> Asked | None:
 
 
 def _status(reply: Reply, codes: ExitCodes) -> int:
-    """Say what a reply means to the mail transport; only what is certain is for good."""
+    """Say what a reply means to the mail transport; only what is certain is for good.
+
+    A status 5.5.x says that the two of us did not understand each other (RFC 3463 section 3.6), and nothing of the
+    recipient.
+    """
     if reply.good:
         return 0
-    print(reply.status or f"{str(reply.code)[0]}.0.0", reply.text, file=sys.stderr)
-    if not 500 <= reply.code < 600:
+    print(reply.status or "4.3.0", reply.text, file=sys.stderr)
+    if not 500 <= reply.code < 600 or reply.status[:2] != "5." or reply.status[:4] == "5.5.":
         return codes.try_later
     return codes.no_user if reply.status in _NO_USER else codes.refused
 

@@ -134,6 +134,8 @@ def test_without_a_python_mail_waits(program: Path, tmp_path: Path) -> None:
         (Answer(452, "4.2.2", "mailbox full"), 111, 75),
         (Answer(450, "4.7.1", "not yours"), 111, 75),
         (Answer(354, "2.0.0", "what"), 111, 75),
+        (Answer(503, "5.5.1", "not now"), 111, 75),
+        (Answer(550, "4.3.0", "what"), 111, 75),
         (Answer(650, "6.1.1", "what"), 111, 75),
     ],
 )
@@ -147,9 +149,9 @@ def test_what_the_service_says_becomes_an_exit_status(
             assert capsys.readouterr().err == f"{answer.enhanced} {answer.text}\n"
 
 
-def test_an_answer_without_a_status_gets_the_class_of_its_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert spool_deliver._status(Reply(550, "", "no"), spool_deliver.EXIT_CODES["qmail"]) == 100
-    assert capsys.readouterr().err == "5.0.0 no\n"
+def test_an_answer_without_a_status_is_not_ours_and_temporary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert spool_deliver._status(Reply(550, "", "no"), spool_deliver.EXIT_CODES["qmail"]) == 111
+    assert capsys.readouterr().err == "4.3.0 no\n"
 
 
 @pytest.mark.parametrize("trouble", [OSError(5, "Input/output error"), ZeroDivisionError(), KeyboardInterrupt()])
