@@ -96,26 +96,48 @@ def processes_of(uid: int) -> list[int]:
     return found
 
 
-@pytest.mark.root
-@pytest.mark.parametrize("door", ["lmtp", "spool-deliver"])
-def test_a_program_runs_as_the_account_and_can_read_no_home(site: LiveSite, exchange: Path, door: str) -> None:
-    account = pwd.getpwnam(ACCOUNT)
+def ask_facts(site: LiveSite, exchange: Path) -> None:
+    """Have ann's program tell who it is, and look for ben's mail and instructions."""
     home = home_of(site, "ben")
-    facts = (
+    told = (
         f'id -u; id -g; id -G; pwd; umask; cat {home}/Maildir/new/* {home}/.qmail && echo read; cat; echo "$EXT$USER"'
     )
-    instruct(site, "ann", f"|({facts}) > {exchange}/facts; exit 0", "./Maildir/")
+    instruct(site, "ann", f"|({told}) > {exchange}/facts; exit 0", "./Maildir/")
     (home / "Maildir" / "new" / "1.x").write_bytes(b"secret\n")
-    if door == "lmtp":
-        assert send(site, "ann") == 250
-    else:
+    (home / ".qmail").write_text("# secret\n")
+
+
+def check_facts(site: LiveSite, exchange: Path) -> None:
+    account = pwd.getpwnam(ACCOUNT)
+    uid, gid = str(account.pw_uid), str(account.pw_gid)
+    told = (exchange / "facts").read_text().splitlines()
+    assert told == [uid, gid, gid, "/", "0077", "Subject: hello", "", "body", "ann"]
+    assert (mail(site, "ann"), mail(site, "ben")) == (1, 1)
+
+
+@pytest.mark.root
+def test_a_program_runs_as_the_account_and_can_read_no_home(site: LiveSite, exchange: Path) -> None:
+    ask_facts(site, exchange)
+    assert send(site, "ann") == 250
+    check_facts(site, exchange)
+
+
+@pytest.mark.root
+def test_spool_deliver_alone_runs_programs_as_the_account_too() -> None:
+    with open_directory() as directory:
+        site = LiveSite(directory, service_account())
+        settings = ("auth.schemes=PLAIN", "service.uid_min=1", f"delivery.program_user={ACCOUNT}")
+        site.init(*(each for setting in settings for each in ("--set", setting)))
+        add_users(site, [new_user(user, None, site) for user in ("ann", "ben")])
+        exchange = directory / "exchange"
+        exchange.mkdir()
+        exchange.chmod(0o777)
+        ask_facts(site, exchange)
         ended = deliver_alone(site, "ann")
         assert ended.returncode == 0, ended.stderr
-    uid, gid = str(account.pw_uid), str(account.pw_gid)
-    assert (exchange / "facts").read_text().splitlines() == [
-        uid, gid, gid, "/", "0077", "Subject: hello", "", "body", "ann",
-    ]  # fmt: skip
-    assert (mail(site, "ann"), mail(site, "ben")) == (1, 1)
+        check_facts(site, exchange)
+        instruct(site, "ann", "./Maildir/", "|exit 100")
+        assert deliver_alone(site, "ann").returncode == 100
 
 
 @pytest.mark.root
