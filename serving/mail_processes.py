@@ -132,6 +132,7 @@ class MailProcesses:
             OSError: no process or descriptor to be had now.
         """
         frame = Frame(order.message, descriptor=end.fileno())
+        self._hear_from(order.uid)
         for process in [each for each in self._idle if (each.order.uid, each.order.gid) == (order.uid, order.gid)]:
             try:
                 process.control.send_now(frame)
@@ -175,6 +176,11 @@ class MailProcesses:
             "forked": self._forked,
             "reused": self._reused,
         }
+
+    def _hear_from(self, uid: int) -> None:
+        """Hear which processes of a user have become idle: whoever they served may ask again before we look."""
+        for process in [each for each in self._all if each.order.uid == uid and each not in self._idle]:
+            self._on_readable(process)
 
     def _wait_for_dead(self) -> None:
         for process in tuple(self._dying):

@@ -50,6 +50,7 @@ def deliver_slowly(control: Channel) -> int:
     """A delivery process that says which user it was given, and takes a slot, gives one back or talks as it is told."""
     while (order := control.receive()) is not None:
         assert order.descriptor is not None
+        idle_said = False
         with Channel(socket.socket(fileno=order.descriptor)) as worker:
             worker.send(Frame({**order.message, "uid": os.getuid(), "pid": os.getpid(), "group": os.getpgid(0)}))
             while (told := worker.receive()) is not None:
@@ -59,9 +60,15 @@ def deliver_slowly(control: Channel) -> int:
                         answer = control.receive()
                         assert answer is not None
                         worker.send(answer)
+                    case {"do": "rest"}:
+                        control.send(IDLE)
+                        worker.send(Frame({}))
+                        idle_said = True
+                        break
                     case told_words:
                         control.send(Frame(told_words["words"]))
-        control.send(IDLE)
+        if not idle_said:
+            control.send(IDLE)
     return 0
 
 
@@ -280,6 +287,16 @@ def test_a_worker_chooses_neither_user_nor_home(delivering: Spawning) -> None:
         said = worker.receive()
     assert said is not None
     assert (said.text("user"), said.number("uid"), "home" in said.message) == ("ann", MAIL_UID, False)
+
+
+def test_a_delivery_that_follows_at_once_needs_no_other_process(delivering: Spawning) -> None:
+    spawner, client = delivering
+    with delivery_to(client, "ann")[0] as worker:
+        worker.send(Frame({"do": "rest"}))
+        assert worker.receive() == Frame({})  # so the spawner can hear of it, too
+    second, _ = delivery_to(client, "ann")
+    second.close()
+    assert spawner.counters()["delivery_forked"] == 1
 
 
 def test_sessions_and_deliveries_have_processes_of_their_own(delivering: Spawning) -> None:
