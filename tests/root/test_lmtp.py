@@ -217,6 +217,18 @@ def test_sessions_and_deliveries_of_a_user_go_on_side_by_side(site: LiveSite) ->
 
 
 @pytest.mark.root
+def test_where_another_can_write_the_directory_of_users_nobody_becomes_a_user_by_it(site: LiveSite) -> None:
+    control = site.site / "control"
+    os.chown(control, uid_of("dan"), uid_of("dan"))
+    try:
+        assert send(site, "ann") == {"ann": 451}
+    finally:
+        os.chown(control, 0, 0)
+    assert "who could become any user by it" in site.read_log()
+    assert send(site, "ann") == {"ann": 250}
+
+
+@pytest.mark.root
 def test_homes_that_hang_hold_up_nobody_elses_mail() -> None:
     need(can_hang(), "/dev/fuse")
     hung = [f"hung{number}" for number in range(6)]
