@@ -109,7 +109,7 @@ class AssignDirectory:
             DirectoryUnavailableError: the database cannot be read now.
         """
         seen: set[str] = set()
-        for line in self.lines():
+        for line in self._lines(wildcards=False):
             match line:
                 case Assignment(local, record) if local not in seen:
                     seen.add(local)  # of equal keys the first wins
@@ -123,8 +123,13 @@ class AssignDirectory:
         Raises:
             DirectoryUnavailableError: the database cannot be read now.
         """
+        return self._lines(wildcards=True)
+
+    def _lines(self, *, wildcards: bool) -> Iterator[AssignLine]:
         try:
-            yield from lines_of(self._generation().database)
+            records = iter(self._generation().database)
+            # A wildcard's record is as dear as an exact one's, and every user has one.
+            yield from lines_of(records if wildcards else (each for each in records if _may_be_exact(each[0])))
         except _UNUSABLE as error:
             raise DirectoryUnavailableError(f"{self._path}: {error}") from error
 
@@ -160,6 +165,11 @@ class AssignDirectory:
         current = _Generation(database, _signature(database.status), last_octets.lower())
         self._current = current
         return current
+
+
+def _may_be_exact(key: bytes) -> bool:
+    """Whether a key is an exact assignment's, or none that there should be."""
+    return key.endswith(b"\0") or not key.startswith(b"!")
 
 
 def _wildcard_match(record: AssignRecord, prefix: bytes, rest: bytes) -> Match:

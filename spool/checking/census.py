@@ -28,6 +28,7 @@ class Census:
     def __init__(self, view: View) -> None:
         self._view = view
         self._layout = layout_named(view.settings.layout)
+        self._root = str(view.settings.root).rstrip("/")
         self._hashes: set[int] = set()
         self._odd: dict[str, UserName] = {}
         self.users = 0
@@ -68,7 +69,10 @@ class Census:
         """Note where the home is; to be called once for each user."""
         if self._view.is_below_root(record.home):
             self._below_root += 1
-            if self._layout.path(self._view.settings.root, user) != record.home:
+            # As text: of very many users.
+            directory = self._layout.directory(user)
+            home = f"{self._root}/{directory}/{user}" if directory else f"{self._root}/{user}"
+            if home != str(record.home):
                 self._elsewhere += 1
                 self._example = self._example or user
 

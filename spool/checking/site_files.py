@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from spool.assign import compile_assign, read_assign
+from spool.assign import compile_plain
+from spool.assign_text import AssignText
 from spool.checking import kinds
 from spool.checking.changes import CompileAssign, Keep
 from spool.checking.findings import Finding, mode_findings
@@ -28,7 +29,7 @@ def check_compiled(view: View) -> Iterator[Finding]:
     """``assign`` can be read, and ``assign.cdb`` says the same."""
     site = view.site
     try:
-        compiled = compile_assign(read_assign(site.assign))
+        compiled = b"".join(compile_plain(AssignText.read(site.assign).pieces()))
     except SettingsError as error:
         yield Finding(kinds.ASSIGN_UNREADABLE, site.assign, str(error))
         return

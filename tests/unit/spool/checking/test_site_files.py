@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spool.assign import compile_assign
+from spool.assign import compile_plain
 from spool.checking import roster_lock, site_files
 from spool.checking.leftovers import is_leftover
 from spool.checking.undoing import Undone
@@ -96,8 +96,8 @@ def test_a_site_without_lists_has_no_leftovers(made: MadeSite) -> None:
 
 def test_users_are_added_while_a_stale_database_is_waited_for(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text is written before the database; whoever looks in between sees them differ."""
-    first = [b"what the text said a moment ago"]
-    monkeypatch.setattr(site_files, "compile_assign", lambda lines: first.pop() if first else compile_assign(lines))
+    first = [[b"what the text said a moment ago"]]
+    monkeypatch.setattr(site_files, "compile_plain", lambda lines: first.pop() if first else compile_plain(lines))
     assert made.kinds() == []
 
 
