@@ -76,7 +76,7 @@ def deliver(site: LiveSite, program: Path, message: bytes = MESSAGE) -> int:
     home = home_of(site, "ann")
     accounts = site.directory / "passwd"
     accounts.write_text(Path("/etc/passwd").read_text() + f"ann:x:{FIRST_UID}:{FIRST_UID}::{home}:/bin/sh\n")
-    command = [program, "--site", str(site.site), f"--sender={SENDER}", "ann"]
+    command = [str(program), "--site", str(site.site), f"--sender={SENDER}", "ann"]
     inside = ["unshare", "--mount", "sh", "-c", _NAMESPACE, str(accounts)]
     return subprocess.run([*inside, *command], input=message, check=False, timeout=120).returncode
 
