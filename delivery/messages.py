@@ -29,8 +29,12 @@ class MessageInput:
 
     def __init__(self) -> None:
         self._descriptor = os.memfd_create("message")
-        os.fchmod(self._descriptor, 0o600)  # as a file in TMPDIR has it; see Message.read_only
         self.octets = 0
+        try:
+            os.fchmod(self._descriptor, 0o600)  # as a file in TMPDIR has it; see Message.read_only
+        except OSError:
+            self.close()
+            raise
 
     def write(self, octets: bytes) -> None:
         """Take more of it.
@@ -45,9 +49,13 @@ class MessageInput:
             octets = octets[os.write(self._descriptor, octets) :]
 
     def finish(self) -> Message:
-        """Return the message, which is whole now, and the caller's to close."""
+        """Return the message, which is whole now, and the caller's to close.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        head = os.pread(self._descriptor, min(HEAD_OCTETS, self.octets), 0)
         descriptor, self._descriptor = self._descriptor, -1
-        head = os.pread(descriptor, min(HEAD_OCTETS, self.octets), 0)
         header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
         lines = tuple(header.split(b"\n"))
         first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))

@@ -24,9 +24,10 @@ class IncomingMessage:
     """
 
     def __init__(self, in_thread: InThread) -> None:
-        self.broken: str | None = None
+        self.broken: OSError | None = None
         self._in_thread = in_thread
-        self._input = MessageInput()
+        self._input: MessageInput | None = None
+        self._stored_octets = 0
         self._held: list[bytes] = []
         self._held_octets = 0
         self._last: Deferred[None] = succeed(None)
@@ -50,7 +51,8 @@ class IncomingMessage:
         octets, self._held_octets = self._held_octets, 0
 
         def write(_: object) -> Deferred[None]:
-            if self._input.octets + octets <= IN_MEMORY_OCTETS:
+            self._stored_octets += octets
+            if self._stored_octets <= IN_MEMORY_OCTETS:
                 self._write(pieces)
                 return succeed(None)
             return self._in_thread(lambda: self._write(pieces))
@@ -62,19 +64,32 @@ class IncomingMessage:
         before.addCallback(write).addCallback(written)
         return stored
 
-    def finish(self) -> Message:
-        """Return the message, once all is stored; it is the caller's to close."""
-        return self._input.finish()
+    def finish(self) -> Message | None:
+        """Return the message, once all is stored; it is the caller's to close. None if it is ``broken``."""
+        if self.broken is not None:
+            return None
+        assert self._input is not None, "made by the first store()"
+        try:
+            return self._input.finish()
+        except OSError as error:
+            self.broken = error
+            return None
 
     def close(self) -> None:
         """Forget it, unless it was finished: as soon as no thread writes into its file any more."""
-        self._last.addCallback(lambda _: self._input.close())
+        self._last.addCallback(self._close)
+
+    def _close(self, _: object) -> None:
+        if self._input is not None:
+            self._input.close()
 
     def _write(self, pieces: list[bytes]) -> None:
         if self.broken is not None:
             return
         try:
+            if self._input is None:
+                self._input = MessageInput()
             for piece in pieces:
                 self._input.write(piece)
         except OSError as error:
-            self.broken = str(error)
+            self.broken = error

@@ -15,8 +15,9 @@ from zope.interface import implementer
 
 from mta.server.incoming import IncomingMessage
 from mta.server.recipients import Recipients
+from mta.server.refusals import reply_where_not_stored
 from mta.server.service import LmtpService
-from mta.smtp.replies import TRY_LATER, Reply
+from mta.smtp.replies import Reply
 from mta.smtp.session import Session, State
 from mta.smtp.steps import (
     CheckRecipient,
@@ -256,13 +257,13 @@ class LmtpProtocol(TwistedProtocol):
     async def _deliver_to_each(self, envelope: Envelope, incoming: IncomingMessage) -> None:
         await incoming.store()
         self._incoming = None
-        if incoming.broken is not None:
+        message = incoming.finish()
+        if message is None:
             self._service.log.error("a message was not stored: peer={peer} {why}", peer=self._peer, why=incoming.broken)
             incoming.close()
             for number in range(len(envelope.recipients)):
-                self._decided(number, TRY_LATER)
+                self._decided(number, reply_where_not_stored(incoming.broken))
             return
-        message = incoming.finish()
         try:
             await self._recipients.deliver(envelope, message, self._decided)
         finally:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Final
 
-from mta.smtp.replies import Reply
-from spool.errors import SpoolError
+from mta.smtp.replies import TRY_LATER, Reply
+from spool.errors import SpoolError, StorageFullError
 
 # By enhanced status (RFC 5248 section 2.4 has the registry); others are 451 and 550.
 _CODES: Final[Mapping[str, int]] = {"4.2.2": 452, "4.7.1": 450, "4.3.1": 452, "5.2.2": 552, "5.1.3": 553}
@@ -19,3 +20,10 @@ def reply_of(error: SpoolError) -> Reply:
     code = _CODES.get(status, 550 if error.status.permanent else 451)
     text = "".join(character if " " <= character <= "~" else "?" for character in error.public_text)
     return Reply(code, status, text[:_TEXT_MAX] or "refused")
+
+
+def reply_where_not_stored(error: OSError | None) -> Reply:
+    """Make the reply for a message that could not even be kept until it is delivered."""
+    if error is not None and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return reply_of(StorageFullError())
+    return TRY_LATER

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from delivery.headers import added_lines
-from delivery.messages import Message, standard_input
+from delivery.messages import Message, MessageInput, standard_input
 from delivery.settings import AddedField
 
 LINES = added_lines("joe@a.org", "s@x", 0)
@@ -88,3 +88,14 @@ def test_no_memory_file_stays_open_when_the_message_fails() -> None:
     with pytest.raises(RuntimeError):
         standard_input(broken())
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_message_for_which_no_file_can_be_made_leaves_none_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    monkeypatch.setattr(os, "fchmod", fails)
+    with pytest.raises(OSError, match="No space"):
+        MessageInput()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 
@@ -13,7 +14,7 @@ from mta.server.factory import LmtpFactory
 from mta.server.good_recipients import GOOD_SECONDS
 from mta.server.incoming import HELD_OCTETS_MAX
 from mta.server.protocol import CLOSE_SECONDS, INPUT_OCTETS_MAX, LmtpProtocol
-from mta.server.recipients import CHECK_SECONDS
+from mta.server.recipients import CHECK_SECONDS, PATIENCE_SECONDS
 from mta.server.settings import LmtpSettings
 from serving.certificates import TlsMaterial, make_self_signed
 from serving.limits import ConnectionLimits
@@ -82,13 +83,27 @@ def test_trouble_that_nobody_foresaw_is_temporary() -> None:
     assert b"secret" not in client.sent()
 
 
-def test_a_recipient_that_cannot_be_checked_is_refused_for_now() -> None:
+def test_a_recipient_that_is_not_checked_soon_is_taken_and_the_check_is_given_up_later() -> None:
     client = Connection()
     client.ask(b"LHLO c", b"MAIL FROM:<s@x>")
     assert client.ask(b"RCPT TO:<slow-check@y>") == []
     client.clear()
+    client.clock.advance(PATIENCE_SECONDS)
+    assert client.answers() == ["250 2.1.5"]
+    assert client.deliveries.cancelled == []
     client.clock.advance(CHECK_SECONDS)
-    assert client.answers() == ["451 4.4.2"]
+    assert client.deliveries.cancelled == ["slow-check@y"]
+    assert client.service.totals.lmtp_refused == 0
+
+
+def test_recipients_that_are_not_checked_soon_hold_up_a_message_for_a_moment_in_all() -> None:
+    client = Connection()
+    client.begin(*(f"slow-check-{number}@y" for number in range(100)))
+    for _ in range(100):  # each has half the time of the one before
+        client.clock.advance(PATIENCE_SECONDS / 50)
+    assert client.answers()[-1] == "250 2.1.5"
+    assert client.ask(b"DATA", *BODY)[0] == "354"
+    assert client.begin("slow-check@y") == []  # with the next message it has its full time again
 
 
 def test_a_client_that_goes_away_stops_the_check_and_leaves_no_file() -> None:
@@ -179,18 +194,24 @@ def test_after_trouble_with_storing_it_nothing_more_of_a_message_is_stored(monke
     client.ask(b"DATA")
     for _ in range(2 * HELD_OCTETS_MAX // 65536 + 2):
         client.protocol.dataReceived(b"x" * 65536)
-    assert client.ask(b"", b".") == ["451 4.3.0"]
+    assert client.ask(b"", b".") == ["452 4.3.1"]
     assert len(tried) == 1
 
 
-def test_a_message_that_cannot_be_stored_is_refused_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("step", ["__init__", "write", "finish"])
+@pytest.mark.parametrize(
+    ("number", "reply"), [(errno.ENOSPC, "452 4.3.1"), (errno.EDQUOT, "452 4.3.1"), (errno.EMFILE, "451 4.3.0")]
+)
+def test_a_message_that_cannot_be_stored_is_refused_for_now(
+    monkeypatch: pytest.MonkeyPatch, step: str, number: int, reply: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(MessageInput, "write", full)
+    monkeypatch.setattr(MessageInput, step, fails)
     client = Connection()
     client.begin("a@y", "b@y")
-    assert client.ask(b"DATA", *BODY) == ["354", "451 4.3.0", "451 4.3.0"]
+    assert client.ask(b"DATA", *BODY) == ["354", reply, reply]
     assert client.deliveries.delivered == []
     assert client.ask(b"NOOP") == ["250 2.0.0"]
 
@@ -338,15 +359,15 @@ def test_replies_do_not_wait_in_the_kernel_and_a_dead_client_is_found_out() -> N
 def test_replies_to_pipelined_commands_are_sent_together_once_the_recipients_are_checked() -> None:
     client = Connection()
     assert client.begin("a@y", "slow-check@y") == []
-    client.clock.advance(CHECK_SECONDS)
-    assert client.answers() == ["250", "250 2.1.0", "250 2.1.5", "451 4.4.2"]
+    client.clock.advance(PATIENCE_SECONDS)
+    assert client.answers() == ["250", "250 2.1.0", "250 2.1.5", "250 2.1.5"]
 
 
 def test_replies_do_not_wait_long_for_those_behind_them() -> None:
     client = Connection()
     assert client.begin("slow-check-1@y", "slow-check-2@y") == []
-    client.clock.advance(CHECK_SECONDS)
-    assert client.answers() == ["250", "250 2.1.0", "451 4.4.2"]
+    client.clock.advance(PATIENCE_SECONDS)
+    assert client.answers() == ["250", "250 2.1.0", "250 2.1.5"]
 
 
 def test_a_recipient_that_was_good_a_moment_ago_is_not_looked_at_again() -> None:
