@@ -22,14 +22,14 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from spool import system_calls
-from spool.errors import MailboxUnavailableError, StorageFullError
+from spool.errors import DiskQuotaError, MailboxUnavailableError, SpoolError, StorageFullError
 
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_KINDS: Final[Mapping[int, type[SpoolError]]] = {errno.ENOSPC: StorageFullError, errno.EDQUOT: DiskQuotaError}
 # Nobody's planted link is followed, and nobody's planted FIFO blocks us: O_NONBLOCK means nothing for regular files.
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SYNC: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -41,13 +41,13 @@ def storage_errors(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` of the block into the ``SpoolError`` it means for the mailbox at ``path``.
 
     Raises:
-        StorageFullError: no space or no quota left.
+        StorageFullError: no space left, or as ``DiskQuotaError`` no quota.
         MailboxUnavailableError: any other ``OSError``.
     """
     try:
         yield
     except OSError as error:
-        kind = StorageFullError if error.errno in _NO_ROOM else MailboxUnavailableError
+        kind = _KINDS.get(error.errno or 0, MailboxUnavailableError)
         raise kind(f"{path}: {error}") from error
 
 

@@ -119,7 +119,14 @@ class QuotaExceededForGoodError(QuotaExceededError):
 
 
 class StorageFullError(SpoolError):
-    """No space or no quota left on the device (ENOSPC, EDQUOT)."""
+    """No space left on the device (ENOSPC)."""
 
     status = EnhancedStatus(4, 3, 1)
     public_text = "mail system storage full"
+
+
+class DiskQuotaError(StorageFullError):
+    """The file system lets this user store no more (EDQUOT): the mailbox is full, the mail system is not."""
+
+    status = EnhancedStatus(4, 2, 2)
+    public_text = "mailbox full"

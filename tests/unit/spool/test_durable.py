@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spool import durable
-from spool.errors import MailboxUnavailableError, SpoolError, StorageFullError
+from spool.errors import DiskQuotaError, MailboxUnavailableError, SpoolError, StorageFullError
 
 
 class FakeOs:
@@ -62,7 +62,7 @@ OURSELVES = (os.getuid(), os.getgid())
     ("number", "kind"),
     [
         (errno.ENOSPC, StorageFullError),
-        (errno.EDQUOT, StorageFullError),
+        (errno.EDQUOT, DiskQuotaError),
         (errno.EIO, MailboxUnavailableError),
         (errno.EACCES, MailboxUnavailableError),
     ],
