@@ -85,7 +85,6 @@ class ServiceSettings:
     user: str | None = None
     group: str | None = None
     runtime_directory: Path | None = None
-    state_directory: Path | None = None
     uid_min: int = 100
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from accounts.credentials import Credentials
+from spool import durable
 from spool.assign import compile_plain
 from spool.assign_directory import AssignDirectory
 from spool.assign_text import AssignText
@@ -14,7 +15,7 @@ from spool.control_files import Domains, Locals
 from spool.errors import SettingsError, SpoolError
 from spool.quota.table import Limits
 from spool.site import Site
-from tools.service import service_plan
+from tools.service import service_identity, service_plan
 from tools.site_settings import SiteSettings, read_site_settings
 
 
@@ -53,6 +54,14 @@ def check_site(site: Site) -> Findings:
 
 def _plan(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[str]:
     service_plan(site, settings, remarks.append)
+    root, service = settings.spool.root, service_identity(settings)
+    with durable.storage_errors(root):
+        owner = root.stat().st_uid
+    if owner not in {0, service.uid}:
+        remarks.append(
+            f"{root}: belongs to uid {owner}, neither to root nor to the service, uid {service.uid}; spool-deliver "
+            "takes the owner's for the uid that users share"
+        )
     yield from ()
 
 

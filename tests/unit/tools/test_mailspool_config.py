@@ -8,7 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from serving.privileges import Identity
+from spool.site import Site
 from tests.unit.tools.conftest import MadeSite
+from tools import site_check
+from tools.site_settings import read_site_settings
 
 
 def with_line(site: MadeSite, text: str) -> None:
@@ -120,6 +124,16 @@ def test_a_limit_of_nobody_is_remarked(site: MadeSite) -> None:
     assert checked.status == 0
     assert f"{site.control}/quotas: there is no user former" in checked.out + checked.err
     assert "no user fred" not in checked.out + checked.err
+
+
+def test_an_owner_of_the_spool_who_is_not_the_service_is_remarked(
+    site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_check, "service_identity", lambda _settings: Identity(4711, 4711, ()))
+    root = read_site_settings(Site(site.directory)).spool.root
+    checked = site.run("config", "check")
+    assert checked.status == 0
+    assert f"{root}: belongs to uid {root.stat().st_uid}, neither to root nor" in checked.out + checked.err
 
 
 def test_users_without_a_password_are_counted(site: MadeSite) -> None:
