@@ -19,6 +19,7 @@ from spool.checking.view import View
 from spool.control_files import Locals, entries
 from spool.errors import DirectoryUnavailableError, MalformedNameError, NoSuchUserError, SettingsError
 from spool.names import DomainName, UserName
+from spool.roster_files import last_of
 
 _OF_OTHERS_OR_WRITTEN_BY_GROUP: Final = 0o027
 _WRITTEN_BY_OTHERS: Final = 0o002
@@ -77,7 +78,9 @@ def check_writers(view: View) -> Iterator[Finding]:
     """Nobody else changes the site."""
     site = view.site
     files = (site.settings_file, site.assign, site.assign_compiled, site.locals, site.domains, site.certificates)
-    for path in (site.directory, site.control, *files):
+    # The copies are what an operator goes back to.
+    more = (site.quotas, last_of(site.assign), last_of(site.domains))
+    for path in (site.directory, site.control, *files, *more):
         yield from _check_mode(path, _WRITTEN_BY_OTHERS, kind=kinds.SITE_WRITABLE)
     yield from _check_mode(site.maintenance, _OF_GROUP_OR_OTHERS, kind=kinds.SITE_WRITABLE)
 

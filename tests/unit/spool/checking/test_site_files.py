@@ -70,6 +70,14 @@ def test_the_maintenance_directory_is_private(made: MadeSite) -> None:
     assert made.kinds() == []
 
 
+@pytest.mark.parametrize("name", ["quotas", "assign.last", "domains.last"])
+def test_limits_and_the_copies_to_go_back_to_are_written_by_nobody_else(made: MadeSite, name: str) -> None:
+    (made.site.control / name).touch()
+    (made.site.control / name).chmod(0o646)
+    assert made.kinds(repair=True) == ["site-writable"]
+    assert made.kinds() == []
+
+
 def test_a_young_leftover_is_being_written(made: MadeSite) -> None:
     (made.site.control / f".assign.{RANDOM}.new").touch()
     assert made.kinds() == []
