@@ -18,8 +18,11 @@ from mta.smtp.steps import Envelope
 from serving.log_text import SHOWN_OCTETS_MAX, escaped, one_word
 from spool.errors import SpoolError
 
+PATIENCE_SECONDS: Final = 0.1
+"""A recipient that is not checked in this time is taken, and the delivery decides: a client that names a thousand must
+not wait long for those whose homes hang. Each that takes longer halves the time for the next, until a message came."""
 CHECK_SECONDS: Final = 10.0
-"""A recipient that cannot be checked in this time is refused for now."""
+"""So long a check may go on when nobody waits for it any more."""
 
 
 class Recipients:
@@ -36,9 +39,13 @@ class Recipients:
         self._permit = permit
         self._peer = peer
         self._checking: Deferred[None] | None = None
+        self._patience = PATIENCE_SECONDS
 
     def check(self, address: str, sender: str | None) -> Deferred[Reply | None]:
-        """See whether a recipient is good; fires with the reply that refuses them, or None. One at a time."""
+        """See whether a recipient is good, or may be; fires soon with the reply that refuses them, or None.
+
+        One at a time.
+        """
         try:
             self._permit(address)
         except SpoolError:
@@ -46,8 +53,25 @@ class Recipients:
         if self._service.good_recipients.knows(address, self._service.clock.seconds()):
             return succeed(None)
         self._checking = self._service.deliveries.check(address, sender)
-        asked = self._checking.addTimeout(CHECK_SECONDS, self._service.clock)
-        return asked.addCallbacks(lambda _: self._good(address), lambda failure: self._refusal(address, failure))
+        checked = self._checking.addTimeout(CHECK_SECONDS, self._service.clock)
+        answer: Deferred[Reply | None] = Deferred()
+
+        def too_slow() -> None:
+            self._patience /= 2
+            answer.callback(None)
+
+        def over(outcome: Failure | None) -> None:
+            if timer.active():
+                timer.cancel()
+                if outcome is None:
+                    self._good(address)
+                    answer.callback(None)
+                else:
+                    answer.callback(self._refusal(address, outcome))
+
+        timer = self._service.clock.callLater(self._patience, too_slow)
+        checked.addBoth(over)
+        return answer
 
     def stop_checking(self) -> None:
         """Nobody waits for the answer any more."""
@@ -65,6 +89,7 @@ class Recipients:
         Returns:
             Fires when nothing reads the message any more, which may be later.
         """
+        self._patience = PATIENCE_SECONDS
         return DeferredList(
             [
                 self._deliver_to(address, envelope.sender, message, number, decided)
