@@ -93,11 +93,15 @@ def written(site: LiveSite, user: str, name: str) -> Path:
 
 def programs(user: str) -> list[int]:
     """The processes of a user that are nobody's but theirs: mail processes, which they must not touch, are root's."""
-    return [
-        int(path.name)
-        for path in Path("/proc").iterdir()
-        if path.name.isdigit() and alive(int(path.name)) and path.stat().st_uid == uid_of(user)
-    ]
+    found = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _owner(path) == uid_of(user)]
+    return [pid for pid in found if alive(pid)]
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:  # a process that has ended meanwhile
+        return None
 
 
 @pytest.mark.root
