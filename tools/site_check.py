@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from accounts.credentials import Credentials
+from delivery.program_shares import ProgramShares
 from spool import durable
 from spool.assign import compile_plain
 from spool.assign_directory import AssignDirectory
 from spool.assign_text import AssignText
 from spool.control_files import Domains, Locals
 from spool.errors import SettingsError, SpoolError
+from spool.names import UserName
 from spool.quota.table import Limits
 from spool.site import Site
 from tools.service import service_identity, service_plan
@@ -40,6 +43,7 @@ def check_site(site: Site) -> Findings:
         lambda: _assignments(site),
         lambda: _domains(site),
         lambda: _quotas(site, remarks),
+        lambda: _programs(site, settings, remarks),
         lambda: _credentials(site),
     )
     for check in checks:
@@ -85,11 +89,20 @@ def _domains(site: Site) -> Iterator[str]:
 
 
 def _quotas(site: Site, remarks: list[str]) -> Iterator[str]:
-    limited = Limits(site.quotas, None).all()
-    if limited:
-        users = {user for user, _ in AssignDirectory(site.assign_compiled).users()}
-        remarks += [f"{site.quotas}: there is no user {user}" for user in limited if user not in users]
+    remarks += _strangers(site, site.quotas, Limits(site.quotas, None).all())
     yield from ()
+
+
+def _programs(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[str]:
+    remarks += _strangers(site, site.programs, ProgramShares(site.programs, settings.delivery).all())
+    yield from ()
+
+
+def _strangers(site: Site, file: Path, named: Iterable[UserName]) -> list[str]:
+    """Say whom a control file names that is no user; nobody is looked up for a file that names none."""
+    wanted = list(named)
+    users = {user for user, _ in AssignDirectory(site.assign_compiled).users()} if wanted else set()
+    return [f"{file}: there is no user {user}" for user in wanted if user not in users]
 
 
 def _credentials(site: Site) -> Iterator[str]:

@@ -80,6 +80,7 @@ def test_a_missing_site_is_named(site: MadeSite) -> None:
         ("domains", "fred\n", "line 1: expected user:domain"),
         ("domains", "fred:elsewhere.example\n", "user fred: elsewhere.example is not in"),
         ("quotas", "fred:much\n", "line 1: expected a limit such as 500M"),
+        ("programs", "fred:many:\n", "line 1: expected user:programs:seconds"),
         ("assign", None, "No such file"),
         ("assign", ".\n", "does not say what"),
         ("assign.cdb", None, "run spool-assign compile"),
@@ -120,9 +121,11 @@ def test_nothing_is_served_without_the_files_that_logins_need(site: MadeSite, fi
 def test_a_limit_of_nobody_is_remarked(site: MadeSite) -> None:
     site.add("fred")
     (site.control / "quotas").write_text("fred:1G\nformer:1G\n")
+    (site.control / "programs").write_text("fred:2:\nearlier:2:\n")
     checked = site.run("config", "check")
     assert checked.status == 0
     assert f"{site.control}/quotas: there is no user former" in checked.out + checked.err
+    assert f"{site.control}/programs: there is no user earlier" in checked.out + checked.err
     assert "no user fred" not in checked.out + checked.err
 
 
