@@ -372,6 +372,30 @@ def test_a_directory_is_made_without_a_sync(tmp_path: Path, fake: Callable[..., 
     assert "fsync" not in calls
 
 
+def test_a_directory_that_is_right_when_it_is_made_is_not_changed_again(
+    tmp_path: Path, fake: Callable[..., FakeOs]
+) -> None:
+    calls = fake().calls
+    durable.create_directory(tmp_path / "a", mode=0o700, owner=OURSELVES)
+    assert not {"fchmod", "fchown"} & set(calls)
+
+
+def test_a_directory_is_given_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _descriptor, uid, gid: given.append((uid, gid)))
+    durable.create_directory(tmp_path / "a", mode=0o700, owner=(4711, 4712))
+    assert given == [(4711, 4712)]
+
+
+def test_a_file_is_made_in_an_open_directory_which_is_synced(tmp_path: Path, fake: Callable[..., FakeOs]) -> None:
+    calls = fake().calls
+    directory = os.open(tmp_path, os.O_RDONLY)
+    os.close(durable.open_for_update("lock", create_mode=0o600, dir_fd=directory))
+    os.close(directory)
+    assert (tmp_path / "lock").is_file()
+    assert "fsync" in calls
+
+
 def test_names_change_places_and_file_systems_are_synced(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     durable.create_symlink(tmp_path / "link", "home", owner=OURSELVES)

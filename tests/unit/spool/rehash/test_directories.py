@@ -30,6 +30,12 @@ def test_missing_directories_are_made_like_the_root(root: Path) -> None:
     assert [mode_of(root / "u"), mode_of(root / "u" / "s")] == [0o751, 0o751]
 
 
+def test_a_file_in_the_way_of_a_directory_is_an_error(root: Path) -> None:
+    (root / "u").touch()
+    with pytest.raises(FileExistsError):
+        HashDirectories(root).make(str(root / "u"))
+
+
 def test_directories_elsewhere_are_made_like_another_one(root: Path) -> None:
     like = root.parent / "out" / "l"
     like.mkdir(parents=True)

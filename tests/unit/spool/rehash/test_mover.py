@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from spool.errors import MailboxBusyError, MailboxUnavailableError
 from spool.names import UserName
+from spool.rehash import mover as module
 from spool.rehash.copier import Copier, Manifests, kept_home
 from spool.rehash.directories import HashDirectories
 from spool.rehash.mover import Mover
@@ -98,3 +100,17 @@ def test_what_is_no_copy_of_ours_is_left(site: RehashSite, copier: Copier) -> No
     move.new.mkdir(parents=True)
     with pytest.raises(MailboxUnavailableError, match="is there already"):
         copier.move(move)
+
+
+def test_what_somebody_has_put_in_the_place_of_the_link_is_not_taken_away(
+    site: RehashSite, mover: Mover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced_meanwhile(_home: Path, link: Path, _text: str) -> None:
+        link.unlink()
+        link.write_bytes(b"theirs")
+        raise OSError(errno.EEXIST, "in the way")
+
+    monkeypatch.setattr(module, "change_places", replaced_meanwhile)
+    with pytest.raises(MailboxUnavailableError):
+        mover.move(zoe(site))
+    assert zoe(site).new.read_bytes() == b"theirs"
