@@ -37,7 +37,7 @@ def site() -> Iterator[LiveSite]:
     with open_directory() as directory:
         live = LiveSite(directory, service_account())
         live.init(
-            "--set", "workers.count=2", "--set", "auth.schemes=PLAIN", "--set", "lmtp.reply_seconds=12", lmtp=True
+            "--set", "workers.count=2", "--set", "auth.schemes=PLAIN", "--set", "lmtp.reply_seconds=24", lmtp=True
         )
         add_users(live, [new_user(user, number, live) for number, user in enumerate(USERS)])
         live.start()
@@ -249,8 +249,7 @@ def test_homes_that_hang_hold_up_nobody_elses_mail() -> None:
                 with hung_file_system(away):
                     waiting = [together.submit(send, live, user) for user in hung]
                     wait_until(lambda: counters(live, "spawner")["delivery_processes"] >= 1, "somebody hangs")
-                    for _ in range(3):
-                        assert send(live, "well") == {"well": 250}
+                    assert send(live, "well") == {"well": 250}
                     assert not any(each.done() for each in waiting)
                     assert [each.result() for each in waiting] == [{user: 451} for user in hung]
                 wait_until(lambda: counters(live, "spawner")["delivery_dying"] == 0, "the hung processes are gone")
