@@ -55,10 +55,11 @@ class SmtpConnection:
     """
 
     def __init__(self, host: str, port: int, *, end_at: float) -> None:
-        self._host = host
+        # As octets: for text Python would load its idna codec, which a process that has become a user may not find.
+        self._host = host.encode("ascii")
         self._end_at = end_at
         self._received = b""
-        self._socket = self._connected(host, port)
+        self._socket = self._connected(port)
 
     def close(self) -> None:
         """Close it, without a word."""
@@ -132,8 +133,8 @@ class SmtpConnection:
         line, _, self._received = self._received.partition(b"\n")
         return line.removesuffix(b"\r")
 
-    def _connected(self, host: str, port: int) -> socket.socket:
-        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    def _connected(self, port: int) -> socket.socket:
+        places = socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM)
         trouble = OSError("the host has no address")
         for number, (family, kind, protocol, _, address) in enumerate(places):
             connecting = socket.socket(family, kind, protocol)
