@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -16,6 +17,7 @@ from mta.server.incoming import HELD_OCTETS_MAX
 from mta.server.protocol import CLOSE_SECONDS, HELD_SECONDS, INPUT_OCTETS_MAX, LmtpProtocol
 from mta.server.recipients import CHECK_SECONDS, PATIENCE_SECONDS
 from mta.server.settings import LmtpSettings
+from mta.smtp.steps import Send
 from serving.certificates import TlsMaterial, make_self_signed
 from serving.limits import ConnectionLimits
 from serving.tls import ServerTls
@@ -244,6 +246,19 @@ def test_a_client_that_goes_away_in_the_middle_of_its_answers_gets_no_more(monke
     monkeypatch.setattr(client.transport, "write", vanish)
     assert client.ask(b"LHLO c", b"NOOP") == []
     assert client.service.totals.lmtp_connections_open == 0
+
+
+def test_nothing_is_carried_out_for_a_client_that_went_away_meanwhile() -> None:
+    client = Connection()
+    client.clear()
+
+    def steps() -> Iterator[Send]:
+        client.lose()
+        yield Send(b"too late")
+
+    assert isinstance(client.protocol, LmtpProtocol)
+    client.protocol._carry_out(steps())
+    assert client.sent() == b""
 
 
 def test_a_connection_that_cannot_be_answered_rightly_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
