@@ -177,6 +177,9 @@ class _Keeper:
 
     def _leave_the_delivery(self) -> None:
         gc.disable()  # what the delivery had open would be closed once more, by numbers that are others' by then
+        # What the delivery's process does about signals is over: its wake-up descriptor will be something else's.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for number in _CAUGHT:
             # Caught, not ignored: it goes to ourselves, too, and a program begins with what is not ignored.
             signal.signal(number, lambda *_: None)

@@ -92,6 +92,25 @@ def test_when_its_time_is_over_its_whole_group_ends(directory: int, tmp_path: Pa
     await_end(awaited(tmp_path / "background"))
 
 
+@pytest.mark.parametrize("command", ["exit 0", "exec sleep 600"])
+def test_its_keeper_ends_although_the_delivery_is_woken_by_signals(
+    directory: int, tmp_path: Path, command: str
+) -> None:
+    # As a process with a reactor is: the keeper has a copy of the handlers, and the descriptor is closed in it.
+    awake, asleep = socket.socketpair()
+    asleep.setblocking(False)
+    before = signal.set_wakeup_fd(asleep.fileno())
+    handler = signal.signal(signal.SIGCHLD, lambda *_: None)
+    try:
+        run(directory, f"cut -d' ' -f5 /proc/self/stat > keeper; {command}", limits=SHORT)
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+        signal.set_wakeup_fd(before)
+        awake.close()
+        asleep.close()
+    await_end(awaited(tmp_path / "keeper"))
+
+
 def test_what_ignores_term_is_killed(directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program_keeper, "TERM_SECONDS", 0.1)
     ended = run(directory, f"trap '' TERM; {IN_BACKGROUND}; echo begun; exec sleep 600", limits=SHORT)
