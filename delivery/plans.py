@@ -7,7 +7,8 @@ An address is controlled by the first of these that is there:
 3. for the user's own address, nothing: the maildrop. For an extension that is a refusal, unless the settings say that
    unclaimed extensions go to the maildrop, too.
 
-An empty ``.qmail`` file and a ``.forward`` without entries mean the maildrop.
+An empty ``.qmail`` file and a ``.forward`` without entries mean the maildrop, too. Where the settings name a default
+delivery, that is meant instead of the maildrop (aliasempty; qmail-local).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from delivery.search import candidates
 from delivery.settings import DeliverySettings
 
 _MAILDROP = (Instruction(0, OwnMaildrop()),)
+_DEFAULT_DELIVERY = "[delivery] default_delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Plan:
     """What shall become of a message.
 
     Attributes:
-        file: the instruction file, as it was named to us; None where no file says anything.
+        file: the instruction file, as it was named to us, or the setting; None where neither says anything.
         instructions: in their order; none throw the message away.
         default: what ``default`` in the file's name stands for, None if that name has none.
         new_sender: as whom forwards are sent, None for the null sender.
@@ -72,31 +74,36 @@ def make_plan(recipient: Recipient, sender: str | None, files: HomeFiles, settin
     if settings.dot_qmail:
         for candidate in candidates(recipient.dash, recipient.extension):
             if (file := files.read(candidate.name)) is not None:
-                return Plan(
-                    f"{recipient.home}/{file.name}",
-                    _dot_qmail(recipient, file),
-                    candidate.default,
-                    forwarding_sender(recipient, sender, exists=files.exists),
-                )
+                new_sender = forwarding_sender(recipient, sender, exists=files.exists)
+                if not file.text:
+                    return _default(settings, f"{recipient.home}/{file.name}", candidate.default, new_sender)
+                instructions = _dot_qmail(recipient, file)
+                return Plan(f"{recipient.home}/{file.name}", instructions, candidate.default, new_sender)
     if not recipient.dash:
         for template in settings.dot_forward:
-            if plan := _dot_forward(recipient, sender, template, files):
+            if plan := _dot_forward(recipient, sender, template, files, settings):
                 return plan
     elif settings.unclaimed_extensions == "refuse":
         raise NoInstructionsError(f"{recipient.user}: no instructions for the extension {recipient.extension!r}")
-    return Plan(None, _MAILDROP, None, sender)
+    return _default(settings, None, None, sender)
+
+
+def _default(settings: DeliverySettings, file: str | None, default: str | None, new_sender: str | None) -> Plan:
+    if not settings.default_delivery:
+        return Plan(file, _MAILDROP, default, new_sender)
+    return Plan(_DEFAULT_DELIVERY, parse_dot_qmail(settings.default_delivery.encode()), default, new_sender)
 
 
 def _dot_qmail(recipient: Recipient, file: InstructionFile) -> tuple[Instruction, ...]:
-    if not file.text:
-        return _MAILDROP
     try:
         return parse_dot_qmail(file.text, addresses_only=file.executable)
     except InstructionsError as error:
         raise InstructionsError(f"{recipient.home}/{file.name}: {error}") from error
 
 
-def _dot_forward(recipient: Recipient, sender: str | None, template: str, files: HomeFiles) -> Plan | None:
+def _dot_forward(
+    recipient: Recipient, sender: str | None, template: str, files: HomeFiles, settings: DeliverySettings
+) -> Plan | None:
     path = template.format_map({"home": str(recipient.home), "user": recipient.user.text, "domain": recipient.domain})
     file = files.read(path) if template.startswith("{home}/") else files.read_central(path)
     if file is None:
@@ -106,7 +113,7 @@ def _dot_forward(recipient: Recipient, sender: str | None, template: str, files:
         instructions = parse_dot_forward(file.text, owner, include=lambda included: _included(included, files))
     except InstructionsError as error:
         raise InstructionsError(f"{path}: {error}") from error
-    return Plan(path, instructions or _MAILDROP, None, sender)
+    return Plan(path, instructions, None, sender) if instructions else _default(settings, path, None, sender)
 
 
 def _included(path: str, files: HomeFiles) -> bytes:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from delivery.dot_qmail import parse_dot_qmail
+from delivery.errors import InstructionsError
+
 AddedField = Literal["Return-Path", "Delivered-To"]
 UnclaimedExtensions = Literal["refuse", "maildrop"]
 SmarthostTls = Literal["none", "starttls", "implicit"]
@@ -21,7 +24,9 @@ class DeliverySettings:
 
     ``dot_qmail``: whether ``.qmail`` files are followed. ``dot_forward``: where a user's file in sendmail's form may
     be, with ``{home}``, ``{user}`` and ``{domain}``; the first that exists decides, after ``.qmail``.
-    ``unclaimed_extensions``: what becomes of mail for ``user-extension`` without a file for it.
+    ``unclaimed_extensions``: what becomes of mail for ``user-extension`` without a file for it. ``default_delivery``
+    holds instructions as in a ``.qmail`` file, for users without a file and with an empty one (qmail calls them
+    aliasempty); empty, their mail goes to the maildrop.
 
     ``added_fields`` are put before what is stored, where the mail transport has not added them; without Delivered-To
     nobody notices a loop. ``sendmail`` takes what is forwarded: a command to which ``-i -f SENDER -- RECIPIENT…`` is
@@ -44,6 +49,7 @@ class DeliverySettings:
     dot_qmail: bool = True
     dot_forward: tuple[str, ...] = ("{home}/.forward",)
     unclaimed_extensions: UnclaimedExtensions = "refuse"
+    default_delivery: str = ""
     added_fields: tuple[AddedField, ...] = ("Return-Path", "Delivered-To")
     sendmail: tuple[str, ...] = ()
     smarthost: str = ""
@@ -70,6 +76,8 @@ class DeliverySettings:
                 raise ValueError(
                     f"dot_forward: expected a path with {{home}}, {{user}} or {{domain}}, found {template!r}"
                 )
+        if self.default_delivery:
+            _check_instructions(self.default_delivery)
         if self.sendmail and not self.sendmail[0].startswith("/"):
             raise ValueError(f"sendmail: expected an absolute path, found {self.sendmail[0]!r}")
         if self.smarthost:
@@ -96,6 +104,15 @@ class DeliverySettings:
                 f"program_penalty_seconds_max: expected at least program_penalty_first_seconds, "
                 f"found {self.program_penalty_seconds_max}"
             )
+
+
+def _check_instructions(text: str) -> None:
+    try:
+        instructions = parse_dot_qmail(text.encode())
+    except InstructionsError as error:
+        raise ValueError(f"default_delivery: {error}") from error
+    if not instructions:
+        raise ValueError("default_delivery: expected an instruction, found comments only: they throw mail away")
 
 
 def host_and_port(text: str) -> tuple[str, int]:

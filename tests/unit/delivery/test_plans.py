@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.destinations import Destination, Forward, MboxFile, OwnMaildrop
+from delivery.destinations import Destination, Forward, MboxFile, OwnMaildrop, Program
 from delivery.errors import InstructionsError, NoInstructionsError
 from delivery.plans import Plan, make_plan
 from delivery.settings import DeliverySettings
@@ -106,3 +106,24 @@ def test_an_executable_file_is_a_list_of_addresses(home: TestHome) -> None:
     home.write(".qmail", "a@b\n|true\n", 0o700)
     with pytest.raises(InstructionsError, match="only addresses"):
         plan(home)
+
+
+@pytest.mark.parametrize(("name", "text"), [(None, ""), (".qmail", ""), (".forward", "# nothing\n")])
+def test_the_default_delivery_stands_for_the_maildrop(home: TestHome, name: str | None, text: str) -> None:
+    if name is not None:
+        home.write(name, text)
+    found = plan(home, default_delivery="# all users\n|preline procmail\n./Mailbox\n")
+    assert destinations(found) == [Program("preline procmail"), MboxFile("./Mailbox")]
+    assert found.place(found.instructions[0]) == "[delivery] default_delivery: line 2"
+
+
+def test_a_file_that_says_something_decides_before_the_default_delivery(home: TestHome) -> None:
+    home.write(".qmail", "a@b\n")
+    assert destinations(plan(home, default_delivery="./Mailbox")) == [Forward("a@b")]
+
+
+def test_the_default_delivery_is_no_claim_to_an_extension(home: TestHome) -> None:
+    with pytest.raises(NoInstructionsError):
+        plan(home, "lists", default_delivery="./Mailbox")
+    found = plan(home, "lists", default_delivery="./Mailbox", unclaimed_extensions="maildrop")
+    assert destinations(found) == [MboxFile("./Mailbox")]

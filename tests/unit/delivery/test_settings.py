@@ -14,6 +14,7 @@ from delivery.settings import DeliverySettings, host_and_port
     [
         ("dot_forward", ("{hash}/x",)),
         ("dot_forward", ("relative/{user}",)),
+        ("default_delivery", "# all mail is thrown away\n"),
         ("sendmail", ("sendmail",)),
         ("smarthost", "mail.example"),
         ("smarthost", "mail.example:0"),
@@ -35,6 +36,11 @@ from delivery.settings import DeliverySettings, host_and_port
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{key}: expected"):
         DeliverySettings(**{key: value})  # type: ignore[arg-type]
+
+
+def test_a_wrong_line_of_the_default_delivery_is_named() -> None:
+    with pytest.raises(ValueError, match="default_delivery: line 2: not an address"):
+        DeliverySettings(default_delivery="./Mailbox\n&\n")
 
 
 def test_a_template_without_fields_is_one() -> None:
