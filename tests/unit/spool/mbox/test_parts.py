@@ -46,6 +46,7 @@ def read_in_parts(reader: BlockReader, starts: list[int]) -> MessageTable:
 @example(mbox_of(b"A: b\n\n" + b"From " + b"a" * 2_000 + b"\nc\n", b"b\n\nc\n"), True, 1024 * 1024)
 @example(mbox_of(b"A: b\n\nc\n") + FROM[:-1] + b"\r\n" + FROM + b"\n", True, 1024 * 1024)
 @example(mbox_of(b"A: b\n\n" + b">" * 20 + b"From a\n", b"A: b\n\nb\n"), True, 1024 * 1024)
+@example(mbox_of(b"A: b\r\nC: d\n\nc\n", b"A: b\n\nc\n"), True, 1024 * 1024)
 @example(mbox_of(b"A: b\n\na From b\nc\n", b"A: b\n\nc\n"), True, 1024 * 1024)
 @example(mbox_of(b"A: b\n\n" + b">From a\n" * 60 + b"b\n" * 99, b"Status: R\n\nc\n", b"d\n"), True, 200)
 @example(mbox_of(b"A: b\n\n" + b"a\n" * 200 + b"\r\n" + b"b\n" * 200, b"A: b\n\nc\n"), True, 200)
