@@ -101,5 +101,15 @@ def is_single(status: os.stat_result) -> bool:
 
 
 def set_aside(place: Place, status: os.stat_result, keep: Keep) -> tuple[Change, ...]:
-    """The change that takes a file away from its place."""
+    """The change that takes a file or link away from its place; a pipe, socket, device or directory stays.
+
+    Those are no file of ours that became useless: somebody put them there, and may be using them.
+    """
+    if not can_be_set_aside(status):
+        return ()
     return (SetAside(place, Identity.of(status), status.st_mtime_ns, keep),)
+
+
+def can_be_set_aside(status: os.stat_result) -> bool:
+    """Whether it is what can be moved away, and put back by its other name: a regular file, or a link itself."""
+    return stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)

@@ -27,7 +27,7 @@ from spool.checking.changes import (
     SetMode,
     SetOwner,
 )
-from spool.checking.findings import is_single
+from spool.checking.findings import can_be_set_aside, is_single
 from spool.checking.places import LOOK, Place, open_file, status_of, through
 from spool.checking.undo_record import Compiled, Moved, Removed, UndoRecord
 from spool.homes import STATE_DIRECTORY
@@ -220,7 +220,10 @@ def put_link(name: str, target: str, directory: int, *, replace: bool) -> None:
 
 
 def _is_as_seen(change: SetAside, status: os.stat_result) -> bool:
-    return Identity.of(status) == change.identity and status.st_mtime_ns == change.modified_ns
+    # An inode is used again, and its time is set by its owner: a pipe could look like the file that was seen.
+    return (
+        can_be_set_aside(status) and Identity.of(status) == change.identity and status.st_mtime_ns == change.modified_ns
+    )
 
 
 def _moved_away(change: SetAside, source: tuple[str, int], target: tuple[str, int]) -> bool:

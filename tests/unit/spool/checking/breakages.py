@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,16 @@ def _old_file(path: Path, content: bytes = b"x") -> None:
 
 def _old_link(path: Path, target: str) -> None:
     path.symlink_to(target)
+    age(path)
+
+
+def _old_pipe(path: Path) -> None:
+    os.mkfifo(path)
+    age(path)
+
+
+def _old_socket(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
     age(path)
 
 
@@ -248,6 +259,9 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     "a damaged maildirsize": Breakage(
         "maildirsize-damaged", _write(_below("ann", "Maildir", "maildirsize"), b"much\n"), mended=True
     ),
+    "a pipe instead of maildirsize": Breakage(
+        "maildirsize-damaged", lambda made: os.mkfifo(_maildir(made) / "maildirsize")
+    ),
     "an unreadable maildirsize": Breakage(
         "mode-too-narrow",
         _in_turn(
@@ -262,6 +276,12 @@ BREAKAGES: Final[Mapping[str, Breakage]] = {
     ),
     "NULs in an mbox": Breakage(
         "mbox-nuls", _write(_below("bob", "Mailbox"), b"From x Thu Jan  1 00:00:00 1970\n\n\0\0x\n\n"), deep=True
+    ),
+    "a pipe called like a leftover": Breakage(
+        "leftover", lambda made: _old_pipe(made.home("bob") / f".Mailbox.{RANDOM}.new")
+    ),
+    "a socket called like a leftover": Breakage(
+        "leftover", lambda made: _old_socket(made.home("bob") / f".Mailbox.{RANDOM}.new")
     ),
     "an old dot-lock": Breakage("stale-lock", _write(_below("bob", "Mailbox.lock"), b"1\n"), mended=True),
     "an old lock leftover": Breakage("stale-lock", _write(_below("bob", f".lk{RANDOM}"), b""), mended=True),

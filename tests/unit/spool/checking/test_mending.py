@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spool import durable
+from spool.checking import mending
 from spool.checking.changes import (
     Change,
     CompileAssign,
@@ -175,8 +176,18 @@ def test_a_link_planted_on_the_way_is_not_followed(home: Path, mender: Mender) -
         mender.make(change)
 
 
-def test_the_content_of_a_pipe_is_not_waited_for(home: Path, mender: Mender) -> None:
+@pytest.mark.parametrize("keep", Keep)
+def test_a_pipe_that_looks_like_the_file_is_not_put_aside(home: Path, mender: Mender, keep: Keep) -> None:
     (home / "f").unlink()
     os.mkfifo(home / "f")
+    assert not mender.make(aside(home, keep))
+    assert (home / "f").is_fifo()
+
+
+def test_the_content_of_a_pipe_is_not_waited_for(home: Path, mender: Mender, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "f").unlink()
+    os.mkfifo(home / "f")
+    # As if it came there between the look and the reading.
+    monkeypatch.setattr(mending, "can_be_set_aside", lambda _status: True)
     with pytest.raises(OSError, match="not a regular file"):
         mender.make(aside(home, Keep.RECORD))
