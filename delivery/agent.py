@@ -1,7 +1,6 @@
-"""One delivery from an address to its end, in a process that is the recipient already or can become them.
+"""Delivering to an account, in a process that is the recipient already: what their instructions say is done.
 
-The order matters: whose mail it is comes from ``assign.cdb``, then the process becomes that user for good, and only
-then anything in their home is opened.
+Whose mail it is was found out before (``delivery.resolver``), and nothing in the recipient's home is opened earlier.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from delivery.engine import Attempt, Means, Report, Run, check_possible, deliver
 from delivery.environment import Recipient, own_variables
-from delivery.errors import NotLocalError, ProgramDeferredError
+from delivery.errors import ProgramDeferredError
 from delivery.explanation import explain
 from delivery.headers import added_lines
 from delivery.home_files import HomeFiles
@@ -28,38 +25,14 @@ from delivery.next_hop import next_hop
 from delivery.places import Places
 from delivery.plans import Plan, make_plan
 from delivery.program_keeper import ProgramLimits
-from delivery.program_shares import ProgramShare, ProgramShares
+from delivery.program_shares import ProgramShare
 from delivery.programs import SHELL, Ended, run_program
+from delivery.resolver import Account
 from delivery.settings import DeliverySettings
 from spool import durable
-from spool.assign_directory import AssignDirectory
-from spool.control_files import Locals
-from spool.errors import DirectoryUnavailableError, MalformedNameError
 from spool.homes import opened_home
-from spool.names import DomainName, UserName
-from spool.quota.limits import Limit
-from spool.quota.table import Limits
 from spool.settings import SpoolSettings
 from spool.site import Site
-
-_NO_DOMAIN: Final = "localhost"  # of an address without a domain, where control/locals names none
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who controls an address.
-
-    Attributes:
-        recipient: the address, and whose it is.
-        wildcard: the prefix of the wildcard in ``assign`` that took it, None for an exact assignment.
-        limit: what their mailbox may hold, None for no limit.
-        programs: how many of their deliveries may run programs at once, and how long each of these may take.
-    """
-
-    recipient: Recipient
-    wildcard: str | None
-    limit: Limit | None
-    programs: ProgramShare
 
 
 def _without_slot(_: Account) -> AbstractContextManager[None]:
@@ -68,13 +41,12 @@ def _without_slot(_: Account) -> AbstractContextManager[None]:
 
 
 class DeliveryAgent:
-    """Delivers on one site. Safe for threads where ``become`` is.
+    """Delivers on one site. Safe for threads.
 
     Args:
         site: the site.
         spool: its settings.
         delivery: its settings.
-        become: makes this process a recipient, for good; raises a SpoolError where it cannot.
         has_own_uid: whether the kernel keeps the user of this uid apart from the others. For those it does not, no link
             may lead out of their home, and their programs are run by ``programs_elsewhere`` or not at all.
         program_slot: what the programs of one delivery are held within, where they run in this process; raises a
@@ -88,7 +60,6 @@ class DeliveryAgent:
         spool: SpoolSettings,
         delivery: DeliverySettings,
         *,
-        become: Callable[[Recipient], None],
         has_own_uid: Callable[[int], bool],
         program_slot: Callable[[Account], AbstractContextManager[None]] = _without_slot,
         programs_elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None,
@@ -97,55 +68,9 @@ class DeliveryAgent:
         self._spool = spool
         self._delivery = delivery
         self._next_hop = next_hop(delivery)
-        self._become = become
         self._has_own_uid = has_own_uid
         self._program_slot = program_slot
         self._programs_elsewhere = programs_elsewhere
-        self._domains = Locals(site.locals)
-        self._directory = AssignDirectory(site.assign_compiled)
-        self._limits = Limits(site.quotas, spool.quota_limit)
-        self._shares = ProgramShares(site.programs, delivery)
-
-    def deliver(self, address: str, sender: str | None, message: Iterable[bytes]) -> Report:
-        """Deliver a message to one address.
-
-        Holds when it returns (``delivery.engine.deliver``).
-
-        Args:
-            address: a local part, or an address of a local domain.
-            sender: the envelope sender, None for the null sender.
-            message: the message as stored, with LF line ends; read to its end before anything is done with it.
-
-        Raises:
-            SpoolError: it was not delivered; its status says whether to try again.
-        """
-        account = self.resolve(address)
-        self._become(account.recipient)
-        with contextlib.closing(Message.of(message)) as stored:
-            return self.deliver_to(account, sender, stored)
-
-    def resolve(self, address: str) -> Account:
-        """Say who controls an address. Opens nothing of theirs.
-
-        Raises:
-            NoSuchUserError: nobody does.
-            SpoolError: nobody can tell now.
-        """
-        local, at, domain = address.rpartition("@")
-        local = local if at else address
-        if at and not self._domains.contains(DomainName(domain.lower())):
-            raise NotLocalError(f"{domain} is not a local domain")
-        match = self._directory.lookup(local)
-        record = match.record
-        try:
-            user = UserName(record.user)
-        except MalformedNameError as error:
-            # The address was found; it is the record that is wrong, and the operator can mend it.
-            raise DirectoryUnavailableError(f"assign: {error}") from error
-        if not at:
-            domain = str(min(self._domains.all(), default=_NO_DOMAIN, key=str))
-        recipient = Recipient(local, domain, user, record.uid, record.gid, record.home, record.dash, record.extension)
-        return Account(recipient, match.prefix, self._limits.of(user), self._shares.of(user))
 
     def check(self, account: Account, sender: str | None) -> None:
         """See, as the recipient, whether a message could be delivered to them now.
@@ -156,7 +81,7 @@ class DeliveryAgent:
         with self._prepared(account, sender) as (_, plan, means):
             check_possible(plan, means)
 
-    def deliver_to(self, account: Account, sender: str | None, message: Message, *, held: Run | None = None) -> Report:
+    def deliver(self, account: Account, sender: str | None, message: Message, *, held: Run | None = None) -> Report:
         """Deliver a message, as the recipient.
 
         Holds when it returns (``delivery.engine.deliver``).
@@ -174,14 +99,12 @@ class DeliveryAgent:
             lines = added_lines(recipient.address, sender, time.time())
             return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
 
-    def explain(self, address: str, sender: str | None) -> Iterator[str]:
-        """Yield what would be done with a message, as text for a person.
+    def explain(self, account: Account, sender: str | None) -> Iterator[str]:
+        """Yield what would be done with a message, as the recipient and as text for a person.
 
         Raises:
             SpoolError: it would not be delivered.
         """
-        account = self.resolve(address)
-        self._become(account.recipient)
         with self._prepared(account, sender) as (recipient, plan, _):
             yield from explain(recipient, account.wildcard, plan)
 

@@ -46,16 +46,16 @@ def _run(arguments: Sequence[str], codes: ExitCodes) -> int:
     # Loaded here: an installation that is broken, or being replaced at the moment, must not bounce mail either.
     from spool.errors import MalformedNameError, NoSuchUserError, SettingsError, SpoolError  # noqa: PLC0415
     from tools.command import site_of  # noqa: PLC0415
-    from tools.delivering import delivery_agent, pieces  # noqa: PLC0415
+    from tools.delivering import lone_delivery, pieces  # noqa: PLC0415
 
     options = command_line(codes).parse_args(arguments)
     try:
-        agent = delivery_agent(site_of(options))
+        lone = lone_delivery(site_of(options))
         if options.explain:
-            for line in agent.explain(options.user, options.sender or None):
+            for line in lone.explain(options.user, options.sender or None):
                 print(line)
         else:
-            agent.deliver(options.user, options.sender or None, pieces(sys.stdin.buffer))
+            lone.deliver(options.user, options.sender or None, pieces(sys.stdin.buffer))
     except SpoolError as error:
         print(f"{error.status} {error.public_text}", file=sys.stderr)
         if options.explain:

@@ -1,4 +1,4 @@
-"""The delivery agent of a site, as ``spool-deliver`` runs it: as root it becomes each recipient."""
+"""A site's deliveries as ``spool-deliver`` does them: as root it becomes the recipient."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import BinaryIO, Final
 from delivery.agent import DeliveryAgent, has_own_uid
 from delivery.environment import Recipient, own_variables
 from delivery.handing_over import without_from_line
+from delivery.lone_delivery import LoneDelivery
+from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings
 from serving.privileges import Identity, PrivilegeError, become
 from serving.settings import ServiceSettings
@@ -24,8 +26,8 @@ from tools.program_user import program_identity, program_limits
 READ_OCTETS: Final = 256 * 1024
 
 
-def delivery_agent(site: Site) -> DeliveryAgent:
-    """Make the agent. Once it has begun with an address, this process is that user's for good.
+def lone_delivery(site: Site) -> LoneDelivery:
+    """Make what delivers. Once it has begun with an address, this process is that user's for good.
 
     Raises:
         SettingsError: the settings cannot be read, or are wrong.
@@ -36,14 +38,15 @@ def delivery_agent(site: Site) -> DeliveryAgent:
     service = table_to(ServiceSettings, tables.get("service", {}), file=file, section="service")
     delivery = table_to(DeliverySettings, tables.get("delivery", {}), file=file, section="delivery")
     programs = _lone_programs(site, settings, service.uid_min, delivery)
-    return DeliveryAgent(
+    agent = DeliveryAgent(
         site,
         settings,
         delivery,
-        become=_becoming(service.uid_min, settings, programs),
         has_own_uid=lambda uid: has_own_uid(uid, settings.root),
         programs_elsewhere=None if programs is None else programs.taken,
     )
+    resolver = AddressResolver(site, settings, delivery)
+    return LoneDelivery(resolver, _becoming(service.uid_min, settings, programs), agent)
 
 
 def pieces(message: BinaryIO) -> Iterator[bytes]:

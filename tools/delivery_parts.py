@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from delivery.agent import Account, DeliveryAgent, has_own_uid
-from delivery.environment import Recipient, own_variables
+from delivery.agent import DeliveryAgent, has_own_uid
+from delivery.environment import own_variables
+from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.delivery_dialogue import order_of
@@ -27,7 +28,6 @@ from serving.program_lanes import LaneSettings
 from serving.spawner import DeliveriesPlan, ProgramsPlan
 from serving.spawner_client import SpawnerClient
 from serving.threads import Threads
-from spool.errors import HomeUnavailableError
 from spool.site_trust import check_only_root_decides
 from tools.program_user import program_limits
 from tools.service_parts import ServiceParts
@@ -67,7 +67,6 @@ def worker_deliveries(
         parts.site,
         settings.spool,
         settings.delivery,
-        become=_be_ourselves,
         has_own_uid=lambda _: False,  # whomever a worker delivers to has the worker's uid
         programs_elsewhere=None if parts.programs is None else programs_elsewhere,
     )
@@ -76,7 +75,8 @@ def worker_deliveries(
     local = ProgramDeliveries(LocalDeliveries(agent, bulkhead_turns), agent, spawner, threads, variables)
     turns = UserTurns(remote_bulkheads, file_system_of, reactor)
     remote = RemoteDeliveries(reactor, spawner, turns, settings.lmtp.reply_seconds)
-    return SiteDeliveries(agent.resolve, os.getuid(), local, remote)
+    resolver = AddressResolver(parts.site, settings.spool, settings.delivery)
+    return SiteDeliveries(resolver.resolve, os.getuid(), local, remote)
 
 
 def remote_bulkheads(parts: ServiceParts, reactor: Any) -> Bulkheads:
@@ -131,10 +131,8 @@ def programs_plan(parts: ServiceParts) -> ProgramsPlan | None:
 
 def _looking_up(parts: ServiceParts) -> Callable[[str], Account]:
     settings = parts.settings
-    agent = DeliveryAgent(
-        parts.site, settings.spool, settings.delivery, become=_be_ourselves, has_own_uid=lambda _: False
-    )
-    return lambda address: _in_time(agent.resolve(address), settings.lmtp)
+    resolver = AddressResolver(parts.site, settings.spool, settings.delivery)
+    return lambda address: _in_time(resolver.resolve(address), settings.lmtp)
 
 
 def lane_settings(delivery: DeliverySettings) -> LaneSettings:
@@ -154,7 +152,6 @@ def _process_agent(parts: ServiceParts, slot: ProgramSlot) -> DeliveryAgent:
         parts.site,
         settings.spool,
         settings.delivery,
-        become=_be_ourselves,
         has_own_uid=partial(has_own_uid, root=settings.spool.root),
         program_slot=slot,
     )
@@ -164,9 +161,3 @@ def _in_time(account: Account, settings: LmtpSettings) -> Account:
     """Let a program that takes long be ended, and be known to have been, before its delivery is given up."""
     seconds = min(account.programs.seconds, settings.reply_seconds * PROGRAM_SHARE)
     return replace(account, programs=replace(account.programs, seconds=seconds))
-
-
-def _be_ourselves(recipient: Recipient) -> None:
-    """This process becomes nobody; who has its uid was found out before."""
-    if recipient.uid != os.getuid():
-        raise HomeUnavailableError(f"{recipient.home}: this process is uid {os.getuid()}, not {recipient.uid}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pwd
 
-from delivery.agent import DeliveryAgent
-from delivery.environment import Recipient
+from delivery.resolver import AddressResolver
 from mta.server.callers import Callers
 from mta.server.settings import LmtpSettings
 from serving.privileges import Identity
-from spool.errors import HomeUnavailableError, SettingsError
+from spool.errors import SettingsError
 from tools.service_parts import ServiceParts
 
 
@@ -25,8 +24,8 @@ def trusted_uids(settings: LmtpSettings, service: Identity) -> frozenset[int]:
 def callers_of(parts: ServiceParts) -> Callers:
     """Make what tells a worker whom its clients may deliver to."""
     settings = parts.settings
-    agent = DeliveryAgent(parts.site, settings.spool, settings.delivery, become=_nobody, has_own_uid=lambda _: False)
-    return Callers(parts.trusted, lambda address: agent.resolve(address).recipient.uid)
+    resolver = AddressResolver(parts.site, settings.spool, settings.delivery)
+    return Callers(parts.trusted, lambda address: resolver.resolve(address).recipient.uid)
 
 
 def _uid_of(account: str) -> int:
@@ -36,7 +35,3 @@ def _uid_of(account: str) -> int:
         return pwd.getpwnam(account).pw_uid
     except KeyError:
         raise SettingsError(f"lmtp.trusted_users: there is no account {account}") from None
-
-
-def _nobody(recipient: Recipient) -> None:
-    raise HomeUnavailableError(f"{recipient.home}: whose it is was asked, and nothing else")

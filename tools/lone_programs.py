@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import NoReturn
 
-from delivery.agent import Account
 from delivery.engine import Run
 from delivery.errors import ProgramDeferredError
 from delivery.program_keeper import ProgramLimits
+from delivery.resolver import Account
 from mta.server.held_programs import held_programs
 from mta.server.program_process import serve_programs
 from serving.channel import Channel, ChannelError, Frame, socket_pair

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred, fail
 
-from delivery.agent import Account, DeliveryAgent
+from delivery.agent import DeliveryAgent
 from delivery.messages import Message
+from delivery.resolver import Account
 from mta.server.turns import UserTurns
 from spool.errors import SpoolError
 
@@ -94,7 +95,7 @@ class LocalDeliveries:
 
     def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
         """``Deliveries.deliver``."""
-        return self._run(account, partial(self._agent.deliver_to, account, sender, message))
+        return self._run(account, partial(self._agent.deliver, account, sender, message))
 
     def _run(self, account: Account, function: Callable[[], object]) -> Deferred[None]:
         return Deferred.fromCoroutine(self._turns.run(account.recipient, function))

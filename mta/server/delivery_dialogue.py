@@ -16,9 +16,9 @@ from typing import Final
 import delivery.errors
 import serving.errors
 import spool.errors
-from delivery.agent import Account
 from delivery.environment import Recipient
 from delivery.program_shares import ProgramShare
+from delivery.resolver import Account
 from serving.channel import Frame
 from serving.mail_processes import Order
 from spool.errors import EnhancedStatus, MailboxUnavailableError, SpoolError

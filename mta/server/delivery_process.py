@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import TypeAlias
 
-from delivery.agent import Account, DeliveryAgent
+from delivery.agent import DeliveryAgent
 from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
+from delivery.resolver import Account
 from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, error_frame, sender_of
 from serving.channel import Channel, ChannelError, Frame
 from serving.mail_processes import IDLE
@@ -70,7 +71,7 @@ class _Service:
                 self._agent.check(self._account, sender_of(asked))
             case "deliver", int(descriptor):
                 with contextlib.closing(_message(descriptor)) as message:
-                    self._agent.deliver_to(self._account, sender_of(asked), message)
+                    self._agent.deliver(self._account, sender_of(asked), message)
             case _:
                 asked.discard()
                 raise ChannelError("unknown request")

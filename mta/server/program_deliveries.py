@@ -14,10 +14,11 @@ from contextlib import AbstractContextManager
 
 from twisted.internet.defer import Deferred
 
-from delivery.agent import Account, DeliveryAgent
+from delivery.agent import DeliveryAgent
 from delivery.engine import Run
 from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
+from delivery.resolver import Account
 from mta.server.deliveries import AccountDeliveries
 from mta.server.held_programs import held_programs
 from serving.spawner_client import SpawnerClient
@@ -82,7 +83,7 @@ class ProgramDeliveries:
 
     def _with_programs(self, end: socket.socket, account: Account, sender: str | None, message: Message) -> None:
         with held_programs(end, account.programs.seconds, self._variables) as run:
-            self._agent.deliver_to(account, sender, message, held=run)
+            self._agent.deliver(account, sender, message, held=run)
 
     def _in_thread(self, function: Callable[[], None]) -> Deferred[None]:
         called: Deferred[None] = Deferred()

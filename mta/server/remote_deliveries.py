@@ -18,8 +18,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from delivery.agent import Account
 from delivery.messages import Message
+from delivery.resolver import Account
 from mta.server.delivery_dialogue import PROGRAMS_RUN, outcome_of, request
 from mta.server.turns import UserTurns
 from serving.channel import Frame

@@ -13,6 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import Logger
 
 from delivery.agent import DeliveryAgent
+from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.callers import Callers
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
@@ -82,13 +83,12 @@ class LmtpSite:
         """Start the service, and connect to it."""
         clock = Clock()
         bulkheads = Bulkheads(clock, LimitsSettings(), InlineThreads(), lambda _: None)
-        agent = DeliveryAgent(
-            self.site, self.settings, DeliverySettings(), become=lambda _: None, has_own_uid=lambda _: False
-        )
+        resolver = AddressResolver(self.site, self.settings, DeliverySettings())
+        agent = DeliveryAgent(self.site, self.settings, DeliverySettings(), has_own_uid=lambda _: False)
         local = LocalDeliveries(agent, UserTurns(bulkheads, lambda _: "/", clock))
         service = LmtpService(
             settings=LmtpSettings(),
-            deliveries=SiteDeliveries(agent.resolve, os.geteuid(), local, local),
+            deliveries=SiteDeliveries(resolver.resolve, os.geteuid(), local, local),
             in_thread=_at_once,
             tls=None,
             clock=clock,

@@ -9,6 +9,8 @@ import pytest
 
 from delivery.agent import DeliveryAgent
 from delivery.companions.statuses import Exit
+from delivery.lone_delivery import LoneDelivery
+from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings
 from spool.assign import Assignment, AssignRecord, publish_assign
 from spool.errors import SpoolError
@@ -35,15 +37,14 @@ class Mail:
         to = self.home.recipient()
         publish_assign([Assignment("joe", AssignRecord("joe", to.uid, to.gid, to.home))], site.assign_compiled)
         settings = DeliverySettings(sendmail=(str(script),))
-        self._agent = DeliveryAgent(
-            site, self.home.settings, settings, become=lambda _: None, has_own_uid=lambda _: True
-        )
+        agent = DeliveryAgent(site, self.home.settings, settings, has_own_uid=lambda _: True)
+        self._lone = LoneDelivery(AddressResolver(site, self.home.settings, settings), lambda _: None, agent)
 
     def deliver(self, lines: str) -> str:
         """Deliver to joe with these instructions; the status, ``ok`` if it went well."""
         self.home.write(".qmail", f"{lines}\n")
         try:
-            self._agent.deliver("joe@a.org", "s@example.net", [MESSAGE])
+            self._lone.deliver("joe@a.org", "s@example.net", [MESSAGE])
         except SpoolError as error:
             return f"{error.status} {error.public_text}"
         return "ok"

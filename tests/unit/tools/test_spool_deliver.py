@@ -122,7 +122,7 @@ def test_a_bug_is_temporary(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(delivering, "delivery_agent", broken)
+    monkeypatch.setattr(delivering, "lone_delivery", broken)
     assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
     assert capsys.readouterr().err == "4.3.0 mail system error\n"
 
@@ -140,7 +140,7 @@ def test_an_interruption_is_temporary(site: Path, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(delivering, "delivery_agent", interrupted)
+    monkeypatch.setattr(delivering, "lone_delivery", interrupted)
     assert spool_deliver.main(["fred"]) == 111
 
 

@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from delivery.agent import Account, DeliveryAgent
+from delivery.agent import DeliveryAgent
 from delivery.errors import NotLocalError
 from delivery.messages import Message
+from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
@@ -88,13 +89,12 @@ class World:
             lambda _: None,
         )
         self.file_system: str | OSError = "/"
-        agent = DeliveryAgent(
-            self.site, self.home.settings, DeliverySettings(), become=lambda _: None, has_own_uid=lambda _: False
-        )
+        resolver = AddressResolver(self.site, self.home.settings, DeliverySettings())
+        agent = DeliveryAgent(self.site, self.home.settings, DeliverySettings(), has_own_uid=lambda _: False)
         self.turns = UserTurns(self.bulkheads, self._file_system_of, self.clock)
         self.elsewhere = Elsewhere()
         local = LocalDeliveries(agent, self.turns)
-        self.deliveries = SiteDeliveries(agent.resolve, os.geteuid(), local, self.elsewhere)
+        self.deliveries = SiteDeliveries(resolver.resolve, os.geteuid(), local, self.elsewhere)
 
     def _file_system_of(self, path: Path) -> str:
         if isinstance(self.file_system, OSError):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.agent import Account
 from delivery.environment import Recipient
 from delivery.errors import MailLoopError, ProgramRefusedError
 from delivery.program_shares import ProgramShare
+from delivery.resolver import Account
 from mta.server.delivery_dialogue import DONE, account_of, error_frame, order_of, outcome_of, request, sender_of
 from serving.channel import ChannelError, Frame, FrameDecoder, encode
 from spool.errors import EnhancedStatus, MailboxUnavailableError, QuotaExceededError, SpoolError

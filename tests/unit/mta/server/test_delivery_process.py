@@ -13,6 +13,7 @@ import pytest
 
 from delivery.agent import DeliveryAgent
 from delivery.messages import Message
+from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, order_of, outcome_of, request
 from mta.server.delivery_process import ProgramSlot, run_delivery_process
@@ -51,16 +52,16 @@ class World:
             self.site,
             self.home.settings,
             DeliverySettings(added_fields=()),
-            become=lambda _: None,
             has_own_uid=lambda _: True,
             program_slot=slot or (lambda _: contextlib.nullcontext()),
         )
 
     def order(self) -> Channel:
         """Order a service; the worker's end."""
+        resolver = AddressResolver(self.site, self.home.settings, DeliverySettings())
         near, far = socket_pair()
         with far:
-            order = order_of(self.agent().resolve("joe@a.org"))
+            order = order_of(resolver.resolve("joe@a.org"))
             self.control.send(Frame(order.message, descriptor=far.fileno()))
         return Channel(near)
 

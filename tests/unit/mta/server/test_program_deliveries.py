@@ -12,9 +12,10 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from delivery.agent import Account, DeliveryAgent
+from delivery.agent import DeliveryAgent
 from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
+from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.program_deliveries import ProgramDeliveries, ProgramsElsewhereError, programs_elsewhere
 from mta.server.program_dialogue import TAKEN
@@ -41,7 +42,7 @@ class Bulkheads:
 
     def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
         try:
-            self._agent.deliver_to(account, sender, message)
+            self._agent.deliver(account, sender, message)
         except SpoolError as error:
             return fail(error)
         return succeed(None)
@@ -91,11 +92,10 @@ class World:
             site,
             self.home.settings,
             DeliverySettings(added_fields=()),
-            become=lambda _: None,
             has_own_uid=lambda _: False,
             programs_elsewhere=programs_elsewhere,
         )
-        self.account = self.agent.resolve("joe@a.org")
+        self.account = AddressResolver(site, self.home.settings, DeliverySettings()).resolve("joe@a.org")
         self.spawner = Spawner()
         self.deliveries = ProgramDeliveries(
             Bulkheads(self.agent),

@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from delivery.agent import Account
 from delivery.environment import Recipient
 from delivery.messages import Message
 from delivery.program_shares import ProgramShare
+from delivery.resolver import Account
 from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, error_frame, request
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
