@@ -78,7 +78,7 @@ class ListingFile:
         )
         with contextlib.suppress(SpoolError, OSError):
             make_state_directory(self._location)
-            durable.replace_file(self._path, [_first_line(snapshot.stamps), _checksum(rest), rest])
+            durable.put_file(self._path, [_first_line(snapshot.stamps), _checksum(rest), rest])
 
 
 def _first_line(stamps: Stamps) -> bytes:
