@@ -119,6 +119,8 @@ def _fresh(data: Path, *indexes: Path) -> None:
     subprocess.run(["cp", data / "pristine", home / "mbox"], check=True)
     os.chown(home / "mbox", *owner())
     (home / "mbox").chmod(0o600)
+    with (home / "mbox").open("rb") as mbox:
+        os.fsync(mbox.fileno())  # else the kernel writes it back while the first server reads it
     then = time.time() - HOUR
     os.utime(home / "mbox", (then, then))
 
