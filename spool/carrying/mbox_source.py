@@ -16,8 +16,10 @@ from spool.carrying.carry import Found
 from spool.carrying.from_mbox import FoundRecord, messages_of, records_of
 from spool.durable import storage_errors
 from spool.errors import MailboxUnavailableError
+from spool.mbox.blocks import BlockReader
 from spool.mbox.journal import finish_removal, keep_only
 from spool.mbox.locks import HeldMbox, MboxLocks, Timing
+from spool.mbox.scan import sound_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,10 @@ class NoMbox:
     def remove(self, taken: Sequence[str]) -> None:
         """Nothing."""
 
+    def remainder(self) -> int:
+        """Nothing."""
+        return 0
+
 
 class OpenMbox:
     """An mbox whose locks are held (``spool.carrying.carry.OpenSource``).
@@ -154,6 +160,13 @@ class OpenMbox:
                 size = os.fstat(self._mbox.descriptor).st_size
                 rest = [(end, size)] if end < size else []
                 keep_only(self._mbox, self._place.journal, [*kept, *rest], first=first)
+
+    def remainder(self) -> int:
+        """Say how many octets at the end are no mail: what a crash left of a message that was being written."""
+        mbox = self._mbox
+        with storage_errors(self._place.path):
+            size = os.fstat(mbox.descriptor).st_size
+            return size - sound_end(BlockReader(mbox.descriptor, size, before_block=mbox.keep_alive))
 
 
 def check_alone(status: os.stat_result, path: Path) -> None:

@@ -50,8 +50,8 @@ def _check_content(home: Home, path: Path, descriptor: int, octets: int, view: V
     end = reader.end = sound_end(reader)
     try:
         first_start(reader)
-    except MailboxUnavailableError as error:
-        yield Finding(kinds.NOT_AN_MBOX, path, str(error), home.user)
+    except MailboxUnavailableError:
+        yield Finding(kinds.NOT_AN_MBOX, path, user=home.user)
         return
     if end < octets:
         yield Finding(kinds.MBOX_TORN, path, f"{octets - end} octets behind the last message", home.user)

@@ -104,12 +104,15 @@ class UserImport:
             if linked:
                 if drop is not None:
                     self._carry(drop, drop.place.path, location)
+                    _refuse_remainder(drop)
                 return
             mbox = MboxSource(self._with_ids(self._place(place_of_mbox, self._mail.mbox), finder))
             stack.callback(mbox.close)
             self._carry(MboxWithDrop(mbox, drop) if drop else mbox, self._mail.mbox, location)
             if self._options.emptied is not Emptied.KEEP and self._mail.there:
                 self._retire(mbox, location)
+            if drop is not None:
+                _refuse_remainder(drop)
 
     def _retire(self, mbox: MboxSource, location: MailboxLocation) -> None:
         link_to = None
@@ -148,4 +151,22 @@ class UserImport:
         record = self._record
         return locate_mailbox(
             self._mail.user, uid=record.uid, gid=record.gid, home=record.home, settings=self._settings
+        )
+
+
+def _refuse_remainder(drop: MboxSource) -> None:
+    """See that nothing is left in a drop from which all mail was carried away.
+
+    What is left is the beginning of a message that qpopper was killed over. It may be the only trace of that message,
+    so it is no program's to remove.
+
+    Raises:
+        MailboxUnavailableError: something is left.
+    """
+    with drop.locked() as opened:
+        octets = opened.remainder()
+    if octets:
+        raise MailboxUnavailableError(
+            f"{drop.place.path}: its mail was imported, but its last {octets} octets are no whole message and stay; "
+            "look at them, and remove the file"
         )

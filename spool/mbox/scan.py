@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from spool.errors import MailboxUnavailableError
@@ -114,8 +115,15 @@ def first_start(reader: BlockReader) -> int:
     before = reader.end if first < 0 else first
     for piece in reader.pieces(0, before):
         if piece.strip(_NOT_MAIL):
-            raise MailboxUnavailableError("not an mbox: it does not begin with a From_ line")
+            raise MailboxUnavailableError(
+                f"{_path_of(reader.descriptor)}: not an mbox: it does not begin with a From_ line"
+            )
     return before
+
+
+def _path_of(descriptor: int) -> Path:
+    # Whoever passes on a descriptor knows the name no more; the kernel does, whatever the file was opened by.
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 
 def _record_at(reader: BlockReader, start: int) -> Record:

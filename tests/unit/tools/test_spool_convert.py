@@ -56,6 +56,13 @@ def test_a_mailbox_that_is_read_is_for_the_next_run(made: MadeSite, capsys: pyte
     assert made.location("ann").kind is MailboxKind.MAILDIR
 
 
+def test_a_file_that_is_no_mbox_is_named(made: MadeSite, capsys: pytest.CaptureFixture[str]) -> None:
+    mbox = made.location("bob").path
+    mbox.write_bytes(b"Dear Bob\n")
+    assert spool_convert.main(["bob", "--to", "maildir"]) == 4
+    assert f"bob: trouble: {mbox}: not an mbox" in capsys.readouterr().err
+
+
 def test_a_person_is_needed_for_trouble(made: MadeSite) -> None:
     (made.location("ann").home / "Mailbox").touch()
     assert spool_convert.main(["ann", "--to", "mbox"]) == 4

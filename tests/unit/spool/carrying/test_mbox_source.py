@@ -61,6 +61,18 @@ def test_ids_of_another_server_go_with_the_messages(place: MboxPlace) -> None:
     source.close()
 
 
+def test_the_remainder_is_what_is_no_mail_at_the_end(place: MboxPlace) -> None:
+    source = MboxSource(place)
+    for octets in (b"", b"From a", b"\0\0\0"):
+        place.path.write_bytes(ONE + octets)
+        with source.locked() as opened:
+            assert opened.remainder() == len(octets)
+    place.path.unlink()
+    with source.locked() as opened:
+        assert opened.remainder() == 0
+    source.close()
+
+
 def test_messages_are_removed_once_for_each_time_they_are_given(place: MboxPlace) -> None:
     source = MboxSource(place)
     one, two, _, three = taken(source)

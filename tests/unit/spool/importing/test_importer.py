@@ -194,6 +194,35 @@ def test_a_drop_beside_a_link_is_imported(to_mbox: Old) -> None:
     assert to_mbox.octets() == shown([1])
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_a_crash_left_of_a_message_in_a_drop_is_told_by_every_run(to_mbox: Old, linked: bool) -> None:
+    if linked:
+        to_mbox.mbox.symlink_to(to_mbox.site.location("ann").path)
+    to_mbox.drop.write_bytes(old_mbox([1]) + b"From sen")
+    for messages in (1, 0):
+        ann = to_mbox.ann()
+        assert (ann.outcome, ann.messages) == (Outcome.TROUBLE, messages)
+        assert ann.detail is not None
+        assert ann.detail.startswith(f"{to_mbox.drop}: ")
+        assert "last 8 octets" in ann.detail
+        assert to_mbox.drop.read_bytes() == b"From sen"
+    to_mbox.drop.unlink()
+    assert to_mbox.run().of(Outcome.TROUBLE) == ()
+    assert to_mbox.octets() == shown([1])
+
+
+@pytest.mark.parametrize("place", ["mbox", "drop", "aside"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_that_is_no_mbox_is_named(old: Old, place: str, dry_run: bool) -> None:
+    path: Path = getattr(old, place)
+    path.write_bytes(b"Dear Ann\n")
+    ann = old.ann(dry_run=dry_run)
+    assert (ann.outcome, ann.detail) == (
+        Outcome.TROUBLE,
+        f"{path}: not an mbox: it does not begin with a From_ line",
+    )
+
+
 def test_what_is_aside_goes_after_a_while(to_mbox: Old, monkeypatch: pytest.MonkeyPatch) -> None:
     to_mbox.mbox.write_bytes(old_mbox([1]))
     to_mbox.run(emptied=Emptied.REMOVE)
