@@ -54,12 +54,9 @@ class MessageInput:
         Raises:
             OSError: it cannot be read.
         """
-        head = os.pread(self._descriptor, min(HEAD_OCTETS, self.octets), 0)
-        descriptor, self._descriptor = self._descriptor, -1
-        header = head.partition(b"\n\n")[0] if not head.startswith(b"\n") else b""
-        lines = tuple(header.split(b"\n"))
-        first = next((n for n, line in enumerate(lines) if line[:9].lower() == b"received:"), len(lines))
-        return Message(descriptor, lines[:first], lines[first:])
+        message = Message.in_file(self._descriptor)
+        self._descriptor = -1
+        return message
 
     def close(self) -> None:
         """Forget it, unless it was finished. May be called twice."""

@@ -18,7 +18,7 @@ from delivery.messages import Message
 from delivery.programs import Ended
 from delivery.resolver import Account
 from delivery.settings import DeliverySettings
-from spool.errors import HomeUnavailableError, MailboxUnavailableError
+from spool.errors import HomeUnavailableError, MailboxUnavailableError, QuotaExceededError
 from tests.unit.delivery.homes import TestHome
 from tests.unit.delivery.one_user import MESSAGE, OneUser
 
@@ -52,6 +52,13 @@ def test_a_recipient_is_checked_without_anything_being_done(joe: OneUser, home: 
     with pytest.raises(ProgramDeferredError):
         joe.agent().check(account, "s@x")
     assert home.mail() == []
+
+
+def test_a_recipient_without_room_is_known_before_the_message(joe: OneUser) -> None:
+    joe.site.quotas.write_text("joe:,1\n")
+    joe.deliver()
+    with pytest.raises(QuotaExceededError):
+        joe.agent().check(joe.resolver().resolve("joe"), "s@x")
 
 
 @pytest.mark.usefixtures("own_uid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,3 +100,26 @@ def test_a_message_for_which_no_file_can_be_made_leaves_none_open(monkeypatch: p
     with pytest.raises(OSError, match="No space"):
         MessageInput()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+@pytest.mark.parametrize("octets", [b"Received: by x\nSubject: x\n\nbody\n", b"\nbody\n", b""])
+def test_a_message_in_a_file_is_that_message(octets: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "message"
+    file.write_bytes(octets)
+    with (
+        contextlib.closing(Message.in_file(os.open(file, os.O_RDONLY))) as found,
+        contextlib.closing(Message.of([octets])) as given,
+    ):
+        assert b"".join(found.pieces()) == octets
+        assert (found.top, found.below) == (given.top, given.below)
+
+
+def test_whoever_gets_a_message_for_reading_cannot_write_it() -> None:
+    with contextlib.closing(Message.of([b"body\n"])) as message:
+        descriptor = message.read_only()
+        try:
+            assert os.pread(descriptor, 100, 0) == b"body\n"
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(descriptor, b"forged")
+        finally:
+            os.close(descriptor)
