@@ -1,8 +1,8 @@
 """What a worker and a mail process say to each other: one request, one answer, and so on until the worker closes.
 
 A request is a frame ``{"do": …}``. An answer is one or more frames, all but the last with ``"more": true``; the first
-holds its fields, the bodies together make its body. A failure is one frame ``{"error": class name, "text": …}``; it
-becomes an exception of the same class again. The requests and their answers:
+holds its fields, the bodies together make its body. A failure is one frame (``serving.error_frames``). The requests and
+their answers:
 
 | request | body | answer | body |
 |---|---|---|---|
@@ -25,18 +25,12 @@ import accounts.rhosts
 import serving.errors
 import spool.errors
 from serving.channel import ChannelError, Frame
-from spool.errors import SpoolError
+from serving.error_frames import error_of, known_errors
 
 ANSWER_OCTETS_MAX: Final = 64 * 1024 * 1024  # the listing of half a million messages
 PART_OCTETS: Final = 512 * 1024
 NUMBERS_MAX: Final = 1000  # in one read_ahead; the JSON of so many fits into a frame
-_TEXT_MAX: Final = 1000
-_ERRORS: Final[Mapping[str, type[SpoolError]]] = {
-    name: value
-    for module in (spool.errors, serving.errors, accounts.rhosts)
-    for name, value in vars(module).items()
-    if isinstance(value, type) and issubclass(value, SpoolError)
-}
+_ERRORS: Final = known_errors(spool.errors, serving.errors, accounts.rhosts)
 
 
 def answer_frames(fields: Mapping[str, Any], body: bytes = b"") -> Iterator[Frame]:
@@ -45,11 +39,6 @@ def answer_frames(fields: Mapping[str, Any], body: bytes = b"") -> Iterator[Fram
         yield Frame({**fields, "more": True}, body[:PART_OCTETS])
         fields, body = {}, body[PART_OCTETS:]
     yield Frame(fields, body)
-
-
-def error_frame(error: SpoolError) -> Frame:
-    """A failure as a frame."""
-    return Frame({"error": type(error).__name__, "text": str(error)[:_TEXT_MAX]})
 
 
 class AnswerCollector:
@@ -65,10 +54,10 @@ class AnswerCollector:
 
         Raises:
             SpoolError: the answer is a failure, of the class it had on the other side.
-            ChannelError: the answer is over its limit.
+            ChannelError: the answer is over its limit, or nonsense.
         """
         if "error" in frame.message:
-            raise _ERRORS.get(frame.text("error"), SpoolError)(frame.text("text")[:_TEXT_MAX])
+            raise error_of(frame, _ERRORS)
         if self._fields is None:
             self._fields = frame.message
         self._parts.append(frame.body)

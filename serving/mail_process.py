@@ -10,15 +10,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from accounts.requests import Granted
 from accounts.rhosts import read_rhosts
 from serving.channel import Channel, ChannelError, Frame
+from serving.error_frames import error_frame
 from serving.errors import BulkheadFullError
-from serving.mail_dialogue import answer_frames, error_frame, listing, unpack_numbers
-from serving.mail_processes import IDLE, Order
+from serving.mail_dialogue import answer_frames, listing, unpack_numbers
+from serving.orders import Order, serve_orders
 from serving.reading import read_head, read_messages
 from spool.errors import MailboxUnavailableError, SpoolError
 from spool.mailbox import Maildrop, MessageReader
@@ -37,18 +39,13 @@ def session_order(user: UserName, uid: int, gid: int, home: Path) -> Order:
 
 def run_mail_process(open_blocking: OpenBlocking, control: Channel) -> int:
     """Serve sessions until the control channel closes."""
-    while (order := control.receive()) is not None:
-        assert order.descriptor is not None
-        granted = Granted(
-            UserName(order.text("user")), order.number("uid"), order.number("gid"), Path(order.text("home"))
-        )
-        with Channel(socket.socket(fileno=order.descriptor)) as worker:
-            _Session(granted, open_blocking, worker).run()
-        try:
-            control.send(IDLE)
-        except ChannelError:
-            break
-    return 0
+    return serve_orders(control, partial(_serve_session, open_blocking))
+
+
+def _serve_session(open_blocking: OpenBlocking, order: Frame, end: socket.socket) -> None:
+    granted = Granted(UserName(order.text("user")), order.number("uid"), order.number("gid"), Path(order.text("home")))
+    with Channel(end) as worker:
+        _Session(granted, open_blocking, worker).run()
 
 
 class _Session:

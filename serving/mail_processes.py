@@ -16,22 +16,19 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.children import EXIT_SOFTWARE, leave_parent
+from serving.orders import IDLE, Order
 from serving.privileges import Identity, become
-from spool.names import UserName
 
 _log: Final = logging.getLogger(__name__)
 
 UMASK: Final = 0o077
-IDLE: Final = Frame({"kind": "idle"})
-"""What a process says when it has served; it is given the next order then, or killed."""
-
 ResourceLimits: TypeAlias = tuple[tuple[int, int], ...]
 SESSION_LIMITS: Final[ResourceLimits] = (
     (resource.RLIMIT_CORE, 0),  # a core file would hold mail
@@ -58,20 +55,6 @@ class MailProcessPlan:
     processes_per_user_max: int = 20
     idle_max: int = 2000
     idle_seconds: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Whom a process is to serve; ``message`` is what it is told, beside the descriptor of a socket.
-
-    ``programs`` is how many processes of the user may run programs at once.
-    """
-
-    user: UserName
-    uid: int
-    gid: int
-    message: Mapping[str, Any]
-    programs: int = 0
 
 
 class TooManyProcessesError(Exception):

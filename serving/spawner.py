@@ -32,7 +32,8 @@ from accounts.tickets import TicketError, open_ticket
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.children import ChildContext, counters_report
 from serving.mail_process import session_order
-from serving.mail_processes import MailProcess, MailProcesses, MailProcessPlan, Order, TooManyProcessesError
+from serving.mail_processes import MailProcess, MailProcesses, MailProcessPlan, TooManyProcessesError
+from serving.orders import Order
 from serving.program_lanes import LaneSettings, ProgramLanes
 from serving.program_slots import ProgramSlots
 from spool.errors import SpoolError

@@ -23,7 +23,8 @@ from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.settings import LmtpSettings
 from mta.server.turns import UserTurns
 from serving.blocking import Bulkheads
-from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan, Order
+from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
+from serving.orders import Order
 from serving.program_lanes import LaneSettings
 from serving.spawner import DeliveriesPlan, ProgramsPlan
 from serving.spawner_client import SpawnerClient

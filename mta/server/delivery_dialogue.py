@@ -3,13 +3,11 @@
 The spawner tells the process whose mail it is (``order_of``). The worker sends one request over the socket it was
 given: ``{"do": "check"}``, or ``{"do": "deliver"}`` with the message as a descriptor, each with the ``sender``. The
 process answers ``{"programs": true}`` once it has a slot for programs and is about to run some, and at last
-``{"done": true}`` or ``{"error": class name, "text": …, "public": …, "status": …}``, which becomes an exception of the
-same class again. Any other answer is temporary trouble.
+``{"done": true}`` or a failure (``serving.error_frames``). Any other answer is temporary trouble.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,21 +17,16 @@ import spool.errors
 from delivery.environment import Recipient
 from delivery.program_shares import ProgramShare
 from delivery.resolver import Account
-from serving.channel import Frame
-from serving.mail_processes import Order
-from spool.errors import EnhancedStatus, MailboxUnavailableError, SpoolError
+from serving.channel import ChannelError, Frame
+from serving.error_frames import error_of, known_errors
+from serving.orders import Order
+from spool.errors import MailboxUnavailableError, SpoolError
 from spool.names import UserName
 from spool.quota.limits import Limit
 
-TEXT_MAX: Final = 4000  # what a program printed is cut before it gets here
 PROGRAMS_RUN: Final = Frame({"programs": True})
 DONE: Final = Frame({"done": True})
-_ERRORS: Final[Mapping[str, type[SpoolError]]] = {
-    name: value
-    for module in (spool.errors, serving.errors, delivery.errors)
-    for name, value in vars(module).items()
-    if isinstance(value, type) and issubclass(value, SpoolError)
-}
+_ERRORS: Final = known_errors(spool.errors, serving.errors, delivery.errors)
 
 
 def order_of(account: Account) -> Order:
@@ -94,34 +87,11 @@ def sender_of(asked: Frame) -> str | None:
     return None if asked.message.get("sender") is None else asked.text("sender")
 
 
-def error_frame(error: SpoolError) -> Frame:
-    """A failure as a frame."""
-    status = error.status
-    return Frame(
-        {
-            "error": type(error).__name__,
-            "text": str(error)[:TEXT_MAX],
-            "public": error.public_text[:TEXT_MAX],
-            "status": [status.class_, status.subject, status.detail],
-        }
-    )
-
-
 def outcome_of(answer: Frame) -> SpoolError | None:
     """What an answer says: None if it is done."""
-    match answer.message:
-        case {"done": True}:
-            return None
-        case {
-            "error": str(name),
-            "text": str(text),
-            "public": str(public),
-            "status": [4 | 5 as class_, int(subject), int(detail)],
-        }:
-            error = _ERRORS.get(name, SpoolError)(text[:TEXT_MAX])
-            # Some errors have these from a program or another server, and not from their class.
-            error.public_text = public[:TEXT_MAX]  # type: ignore[misc]
-            error.status = EnhancedStatus(class_, subject, detail)  # type: ignore[misc]
-            return error
-        case _:
-            return MailboxUnavailableError("a delivery process talks nonsense")
+    if answer.message == DONE.message:
+        return None
+    try:
+        return error_of(answer, _ERRORS)
+    except ChannelError:
+        return MailboxUnavailableError("a delivery process talks nonsense")

@@ -19,9 +19,10 @@ from delivery.agent import DeliveryAgent
 from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, error_frame, sender_of
+from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, sender_of
 from serving.channel import Channel, ChannelError, Frame
-from serving.mail_processes import IDLE
+from serving.error_frames import error_frame
+from serving.orders import serve_orders
 from serving.program_lanes import LaneFullError
 from serving.program_slots import ask_for_slot, give_back
 from spool.errors import SpoolError
@@ -33,15 +34,12 @@ MakeAgent: TypeAlias = Callable[[ProgramSlot], DeliveryAgent]
 
 def run_delivery_process(make_agent: MakeAgent, control: Channel) -> int:
     """Serve until the control channel closes."""
-    while (order := control.receive()) is not None:
-        assert order.descriptor is not None
-        with Channel(socket.socket(fileno=order.descriptor)) as worker:
+
+    def serve(order: Frame, end: socket.socket) -> None:
+        with Channel(end) as worker:
             _Service(account_of(order), make_agent, control, worker).run()
-        try:
-            control.send(IDLE)
-        except ChannelError:
-            break
-    return 0
+
+    return serve_orders(control, serve)
 
 
 class _Service:

@@ -19,7 +19,7 @@ from delivery.program_keeper import ProgramLimits
 from delivery.programs import SHELL, run_program
 from mta.server.program_dialogue import TAKEN, answer_of, parse_program_request, refusal, trouble
 from serving.channel import Channel, ChannelError, Frame
-from serving.mail_processes import IDLE
+from serving.orders import serve_orders
 from serving.program_lanes import LaneFullError
 from serving.program_slots import ask_for_slot, give_back
 
@@ -34,18 +34,14 @@ def run_program_process(limits: ProgramLimits, control: Channel) -> int:
         limits: what a program may use; how long it may take says each order.
         control: leads to the spawner.
     """
-    while (order := control.receive()) is not None:
-        assert order.descriptor is not None
-        end = socket.socket(fileno=order.descriptor)
+
+    def serve(order: Frame, end: socket.socket) -> None:
         seconds = float(order.message["seconds"])
         end.settimeout(seconds + SILENCE_SECONDS)
         with Channel(end) as delivery:
             _serve_in_slot(delivery, control, replace(limits, seconds=seconds))
-        try:
-            control.send(IDLE)
-        except ChannelError:
-            break
-    return 0
+
+    return serve_orders(control, serve)
 
 
 def serve_programs(delivery: Channel, limits: ProgramLimits) -> bool:

@@ -13,7 +13,8 @@ from pathlib import Path
 from accounts.tickets import KEY_OCTETS, LIFETIME_SECONDS, Ticket, seal
 from serving.channel import Channel, Frame, socket_pair
 from serving.children import COUNT, READY, Child, Role, fork_child, introduction
-from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan, Order
+from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
+from serving.orders import Order
 from serving.program_lanes import LaneSettings
 from serving.spawner import DeliveriesPlan, ProgramsPlan, SpawnerPlan, run_spawner
 from spool.errors import NoSuchUserError

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serving.channel import Channel, ChannelError, Frame, socket_pair
-from serving.mail_processes import MailProcess, Order
+from serving.mail_processes import MailProcess
+from serving.orders import Order
 from serving.program_lanes import LaneFullError, LaneSettings, ProgramLanes
 from serving.program_slots import ProgramSlots, ask_for_slot, give_back
 from spool.names import UserName

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from serving.channel import Channel, ChannelError, Frame
 from serving.children import drain_order
-from serving.mail_processes import IDLE
+from serving.orders import IDLE
 from serving.program_lanes import LaneFullError
 from serving.program_slots import ask_for_slot, give_back
 from tests.unit.serving.spawning import MAIL_GID, MAIL_UID, RunningSpawner, SpawnerClient, ticket

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.environment import Recipient
-from delivery.errors import MailLoopError, ProgramRefusedError
+from delivery.errors import MailLoopError
 from delivery.program_shares import ProgramShare
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import DONE, account_of, error_frame, order_of, outcome_of, request, sender_of
+from mta.server.delivery_dialogue import DONE, account_of, order_of, outcome_of, request, sender_of
 from serving.channel import ChannelError, Frame, FrameDecoder, encode
-from spool.errors import EnhancedStatus, MailboxUnavailableError, QuotaExceededError, SpoolError
+from serving.error_frames import error_frame
+from serving.errors import OperationTimedOutError
+from spool.errors import MailboxUnavailableError, QuotaExceededError, SpoolError
 from spool.names import UserName
 from spool.quota.limits import Limit
 
@@ -36,31 +38,18 @@ def test_an_account_is_the_same_at_the_other_end(limit: Limit | None, wildcard: 
     assert account_of(sent(Frame(order.message))) == account
 
 
-@pytest.mark.parametrize("error", [QuotaExceededError("full"), MailLoopError("again"), SpoolError("?")])
-def test_an_error_keeps_its_class_and_its_text(error: SpoolError) -> None:
+@pytest.mark.parametrize("error", [QuotaExceededError("full"), MailLoopError("again"), OperationTimedOutError("late")])
+def test_an_error_is_the_same_at_the_other_end(error: SpoolError) -> None:
     found = outcome_of(sent(error_frame(error)))
-    assert (type(found), str(found), found and found.status) == (type(error), str(error), error.status)
-
-
-def test_what_a_program_printed_arrives() -> None:
-    found = outcome_of(sent(error_frame(ProgramRefusedError("exit 100", "no such list"))))
-    assert isinstance(found, ProgramRefusedError)
-    assert (found.public_text, found.status) == ("no such list", EnhancedStatus(5, 3, 0))
+    assert (type(found), str(found)) == (type(error), str(error))
 
 
 def test_done_is_done() -> None:
     assert outcome_of(sent(DONE)) is None
 
 
-@pytest.mark.parametrize("status", [[2, 0, 0], [5], [True, 0, 0], "5.0.0", None])
-def test_an_error_that_is_none_is_temporary(status: object) -> None:
-    frame = Frame({"error": "MailLoopError", "text": "x", "public": "x", "status": status})
-    assert isinstance(outcome_of(frame), MailboxUnavailableError)
-
-
-def test_an_error_of_an_unknown_class_is_the_root_of_them() -> None:
-    frame = Frame({"error": "os", "text": "x", "public": "x", "status": [4, 0, 0]})
-    assert type(outcome_of(frame)) is SpoolError
+def test_an_answer_that_is_none_is_temporary() -> None:
+    assert isinstance(outcome_of(Frame({"error": "MailLoopError"})), MailboxUnavailableError)
 
 
 @settings(max_examples=30)

@@ -18,7 +18,7 @@ from delivery.settings import DeliverySettings
 from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, order_of, outcome_of, request
 from mta.server.delivery_process import ProgramSlot, run_delivery_process
 from serving.channel import Channel, ChannelError, Frame, socket_pair
-from serving.mail_processes import IDLE
+from serving.orders import IDLE
 from spool.assign import Assignment, AssignRecord, publish_assign
 from spool.errors import QuotaExceededError
 from spool.site import Site

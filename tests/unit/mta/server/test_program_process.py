@@ -17,7 +17,7 @@ from mta.server.held_programs import held_programs
 from mta.server.program_dialogue import TAKEN, parse_answer, program_request
 from mta.server.program_process import run_program_process
 from serving.channel import Channel, ChannelError, Frame, socket_pair
-from serving.mail_processes import IDLE
+from serving.orders import IDLE
 
 LIMITS = ProgramLimits(seconds=1.0, memory_octets=1 << 30, processes=10_000, files=64)
 TAKE, GIVEN = Frame({"kind": "take"}), Frame({"refused": None})

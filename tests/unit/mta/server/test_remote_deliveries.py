@@ -17,11 +17,12 @@ from delivery.environment import Recipient
 from delivery.messages import Message
 from delivery.program_shares import ProgramShare
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, error_frame, request
+from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, request
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
 from serving.blocking import Bulkheads
 from serving.channel import Channel, Frame, socket_pair
+from serving.error_frames import error_frame
 from serving.errors import OperationTimedOutError
 from serving.reactor_channel import ReactorChannel
 from serving.settings import LimitsSettings
