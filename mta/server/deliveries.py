@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from delivery.agent import DeliveryAgent
 from delivery.messages import Message
 from delivery.resolver import Account
 from mta.server.turns import UserTurns
+from serving.errors import OperationTimedOutError
 from spool.errors import SpoolError
 
 
@@ -22,7 +23,10 @@ class Deliveries(Protocol):
         """See whether a message could be delivered; fails with the SpoolError that says why not."""
 
     def deliver(self, address: str, sender: str | None, message: Message) -> Deferred[None]:
-        """Deliver a message; fires when it holds. Cancelled, it may still happen."""
+        """Deliver a message; fires when it holds. Cancelled, it may still happen.
+
+        It does not fire before nothing reads the message any more, whatever becomes of it.
+        """
 
 
 class AccountDeliveries(Protocol):
@@ -91,11 +95,24 @@ class LocalDeliveries:
 
     def check(self, account: Account, sender: str | None) -> Deferred[None]:
         """``Deliveries.check``."""
-        return self._run(account, partial(self._agent.check, account, sender))
+        checked = self._turns.run(account.recipient, partial(self._agent.check, account, sender))
+        return Deferred.fromCoroutine(checked)
 
     def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
         """``Deliveries.deliver``."""
-        return self._run(account, partial(self._agent.deliver, account, sender, message))
+        return Deferred.fromCoroutine(self._deliver(account, sender, message))
 
-    def _run(self, account: Account, function: Callable[[], object]) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._turns.run(account.recipient, function))
+    async def _deliver(self, account: Account, sender: str | None, message: Message) -> None:
+        delivered = False
+
+        def deliver() -> None:
+            nonlocal delivered
+            self._agent.deliver(account, sender, message)
+            delivered = True
+
+        try:
+            # A thread that hangs still reads the message when the bulkheads have given it up.
+            await self._turns.run(account.recipient, deliver, to_its_end=True)
+        except (CancelledError, OperationTimedOutError):
+            if not delivered:
+                raise

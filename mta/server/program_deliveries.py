@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from delivery.agent import DeliveryAgent
 from delivery.engine import Run
@@ -85,14 +85,19 @@ class ProgramDeliveries:
         with held_programs(end, account.programs.seconds, self._variables) as run:
             self._agent.deliver(account, sender, message, held=run)
 
-    def _in_thread(self, function: Callable[[], None]) -> Deferred[None]:
-        called: Deferred[None] = Deferred()
+    async def _in_thread(self, function: Callable[[], None]) -> None:
+        """Run a function to its end, even if this is cancelled meanwhile: it reads the message."""
+        outcomes: list[Raised | None] = []
+        ended: Deferred[None] = Deferred()
 
         def over(outcome: Raised | None) -> None:
-            if isinstance(outcome, Raised):
-                called.errback(outcome.error)
-            else:
-                called.callback(None)
+            outcomes.append(outcome)
+            ended.callback(None)
 
         self._threads.run(function, over)
-        return called
+        while not outcomes:
+            ended = Deferred()
+            with suppress(CancelledError):
+                await ended
+        if isinstance(outcomes[0], Raised):
+            raise outcomes[0].error

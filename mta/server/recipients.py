@@ -103,6 +103,7 @@ class Recipients:
         def too_late() -> None:
             self._tell(address, "not decided in time; it may still be delivered")
             decided(number, NOT_IN_TIME)
+            delivering.cancel()  # what has not begun must not begin now, since the client will send it again
 
         def over(outcome: Failure | None) -> None:
             reply = DELIVERED if outcome is None else self._refusal(address, outcome)
@@ -119,7 +120,9 @@ class Recipients:
             self._permit(address)  # again, since the address may have become another's
         except SpoolError:
             return defer.fail().addBoth(over)
-        return self._service.deliveries.deliver(address, sender, message).addBoth(over)
+        # Whatever is raised is this recipient's trouble; the others' deliveries need the message.
+        delivering = defer.maybeDeferred(self._service.deliveries.deliver, address, sender, message)
+        return delivering.addBoth(over)
 
     def _good(self, address: str) -> None:
         self._service.good_recipients.note(address, self._service.clock.seconds())

@@ -7,16 +7,17 @@ sessions, and a user who gets much mail holds up nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from delivery.environment import Recipient
 from serving.blocking import Bulkheads
-from serving.errors import BulkheadFullError
+from serving.errors import BulkheadFullError, OperationTimedOutError
 from spool.errors import HomeUnavailableError
 from spool.names import UserName
 
@@ -38,8 +39,14 @@ class UserTurns:
         self._clock = clock
         self._turns: dict[UserName, DeferredLock] = {}
 
-    async def run(self, recipient: Recipient, function: Callable[[], object]) -> None:
+    async def run(self, recipient: Recipient, function: Callable[[], object], *, to_its_end: bool = False) -> None:
         """Run a function in the bulkheads when it is the recipient's turn.
+
+        Args:
+            recipient: whose turn.
+            function: what to run.
+            to_its_end: where the function has begun when it is given up, by the bulkheads or by a cancellation, keep
+                the turn, and fail, only when it has returned: what it works with must stay as it is until then.
 
         Raises:
             SpoolError: it was not run, or not to its end in time; and whatever it raises.
@@ -51,17 +58,24 @@ class UserTurns:
         turn = self._turns.setdefault(recipient.user, DeferredLock())
         await turn.acquire()
         try:
-            await self._in_bulkhead(recipient.user, file_system, function)
+            await self._in_bulkhead(recipient.user, file_system, function, to_its_end)
         finally:
             turn.release()
             if not turn.locked:
                 self._turns.pop(recipient.user, None)
 
-    async def _in_bulkhead(self, user: UserName, file_system: str, function: Callable[[], object]) -> None:
+    async def _in_bulkhead(
+        self, user: UserName, file_system: str, function: Callable[[], object], to_its_end: bool
+    ) -> None:
         while True:
+            returned: Deferred[None] = Deferred()
             try:
-                await self._bulkheads.run(user, file_system, function)
+                await self._bulkheads.run(user, file_system, function, returned=partial(returned.callback, None))
             except BulkheadFullError:
                 await deferLater(self._clock, RETRY_SECONDS)
+            except (CancelledError, OperationTimedOutError):
+                if to_its_end:
+                    await returned
+                raise
             else:
                 return

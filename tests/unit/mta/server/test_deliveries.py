@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -22,6 +22,7 @@ from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
 from mta.smtp.addresses import parse_path
 from serving.blocking import Bulkheads
+from serving.errors import OperationTimedOutError
 from serving.settings import LimitsSettings
 from spool.assign import Assignment, AssignRecord, publish_assign
 from spool.errors import HomeUnavailableError, NoSuchUserError, QuotaExceededError
@@ -202,3 +203,52 @@ def test_a_delivery_that_is_cancelled_in_the_line_gives_its_turn_back(world: Wor
         world.threads.go()
     assert (first, third) == ([None], [None])
     assert len(world.home.mail()) == 2
+
+
+OPERATION_SECONDS = LimitsSettings().operation_seconds
+
+
+def test_a_delivery_that_the_bulkheads_give_up_has_its_message_until_its_thread_is_back(world: World) -> None:
+    with contextlib.closing(Message.of([BODY])) as message:
+        over = outcome(world.deliveries.deliver("joe", "s@x", message))
+        world.clock.advance(OPERATION_SECONDS)
+        assert (world.bulkheads.totals.stuck, over) == (1, [])
+        world.threads.go()
+    assert over == [None]  # as it is: the mail is there
+    assert len(world.home.mail()) == 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_delivery_that_is_cancelled_after_it_began_is_over_when_its_thread_is_back(world: World, full: bool) -> None:
+    with contextlib.closing(Message.of([BODY])) as message:
+        delivering = world.deliveries.deliver("joe", "s@x", message)
+        over = outcome(delivering)
+        delivering.cancel()
+        assert over == []
+        if full:
+            world.site.quotas.write_text("joe:1\n")
+            world.home.write(".qmail", "./nowhere/\n")
+        world.threads.go()
+    assert over == [CancelledError if full else None]
+    assert len(world.home.mail()) == (0 if full else 1)
+
+
+def test_what_waits_behind_a_delivery_that_hangs_costs_nothing_and_is_never_done_once_cancelled(world: World) -> None:
+    with contextlib.closing(Message.of([BODY])) as message:
+        hung = outcome(world.deliveries.deliver("joe", "s@x", message))
+        waiting = world.deliveries.deliver("joe", "s@x", message)
+        over = outcome(waiting)
+        world.clock.advance(OPERATION_SECONDS)
+        assert (over, world.clock.getDelayedCalls()) == ([], [])
+        waiting.cancel()
+        assert over == [CancelledError]
+        world.threads.go()
+    assert hung == [None]
+    assert len(world.home.mail()) == 1
+
+
+def test_a_check_that_hangs_is_given_up_at_once(world: World) -> None:
+    over = outcome(world.deliveries.check("joe", None))
+    world.clock.advance(OPERATION_SECONDS)
+    assert over == [OperationTimedOutError]
+    world.threads.go()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from spool.assign import Assignment, AssignRecord, publish_assign
 from spool.errors import MailboxUnavailableError, SpoolError
 from spool.site import Site
 from tests.unit.delivery.homes import TestHome
+from tests.unit.serving.held_threads import HeldThreads
 
 MESSAGE = b"Subject: x\n\nbody\n"
 
@@ -155,3 +157,23 @@ def test_without_a_slot_nothing_is_delivered(world: World, says: list[Frame], er
     assert isinstance(trouble, error)
     assert not isinstance(trouble, ProgramsElsewhereError)
     assert world.home.mail() == []
+
+
+def test_a_delivery_that_is_cancelled_while_programs_run_is_over_when_its_thread_is_back(world: World) -> None:
+    world.home.write(".qmail", "./Maildir/\n|true\n")
+    threads = HeldThreads()
+    world.deliveries = ProgramDeliveries(
+        Bulkheads(world.agent),
+        world.agent,
+        world.spawner,  # type: ignore[arg-type]
+        threads,
+        {},
+    )
+    outcomes: list[object] = []
+    with contextlib.closing(Message.of([MESSAGE])) as message:
+        delivering = world.deliveries.deliver(world.account, "s@x", message)
+        delivering.addBoth(outcomes.append)
+        delivering.cancel()
+        assert outcomes == []
+        threads.go()
+    assert (outcomes, world.home.mail()) == ([None], [MESSAGE])

@@ -60,6 +60,7 @@ def test_a_slow_recipient_holds_up_only_the_replies_behind_it_and_not_for_long()
     client.clear()
     client.clock.advance(30)
     assert client.answers() == ["451 4.4.2", "250 2.1.5"]
+    assert client.deliveries.cancelled == ["slow@y"]
     client.deliveries.waiting["slow@y"].callback(None)  # it was delivered nevertheless
     assert client.answers() == ["451 4.4.2", "250 2.1.5"]
     assert client.ask(b"NOOP") == ["250 2.0.0"]
@@ -83,6 +84,19 @@ def test_trouble_that_nobody_foresaw_is_temporary() -> None:
     client.begin("a@y")
     assert client.ask(b"DATA", *BODY) == ["354", "451 4.3.0"]
     assert b"secret" not in client.sent()
+
+
+def test_trouble_with_one_recipient_is_not_the_trouble_of_others() -> None:
+    client = Connection()
+    client.deliveries.slow = {"slow@y"}
+    client.deliveries.raising = {"a@y": ZeroDivisionError("secret")}
+    before = open_files()
+    client.begin("slow@y", "a@y", "b@y")
+    assert client.ask(b"DATA", *BODY) == ["354"]
+    assert open_files() == before + 1
+    client.deliveries.waiting["slow@y"].callback(None)
+    assert client.answers() == ["354", "250 2.1.5", "451 4.3.0", "250 2.1.5"]
+    assert open_files() == before
 
 
 def test_a_recipient_that_is_not_checked_soon_is_taken_and_the_check_is_given_up_later() -> None:
@@ -267,7 +281,8 @@ def test_a_connection_that_cannot_be_answered_rightly_is_broken_off(monkeypatch:
 
     client = Connection()
     client.begin("a@y")
-    monkeypatch.setattr(client.deliveries, "deliver", broken)
+    assert isinstance(client.protocol, LmtpProtocol)
+    monkeypatch.setattr(client.protocol._recipients, "deliver", broken)
     assert client.ask(b"DATA", *BODY) == ["354"]
     assert client.transport.disconnected
 

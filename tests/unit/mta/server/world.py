@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -28,11 +28,15 @@ ERRORS = {"nobody@y": NoSuchUserError("nobody"), "full@y": QuotaExceededError("f
 
 @dataclass
 class MemoryDeliveries:
-    """Delivers into a list; addresses in ``ERRORS`` fail, those in ``slow`` answer when they are told to."""
+    """Delivers into a list; addresses in ``ERRORS`` fail, those in ``slow`` answer when they are told to.
+
+    For those in ``failing`` a Deferred fails, for those in ``raising`` there is none.
+    """
 
     delivered: list[tuple[str, str | None, bytes]] = field(default_factory=list)
     slow: set[str] = field(default_factory=set)
     failing: dict[str, Exception] = field(default_factory=dict)
+    raising: dict[str, Exception] = field(default_factory=dict)
     waiting: dict[str, Deferred[None]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
@@ -46,15 +50,25 @@ class MemoryDeliveries:
         return succeed(None)
 
     def deliver(self, address: str, sender: str | None, message: Message) -> Deferred[None]:
+        if address in self.raising:
+            raise self.raising[address]
         if address in self.failing:
             return fail(self.failing[address])
         octets = b"".join(message.pieces())
         self.delivered.append((address, sender, octets))
         if address in self.slow:
-            waiting: Deferred[None] = Deferred()
-            self.waiting[address] = waiting
-            return waiting
+            return Deferred.fromCoroutine(self._later(address))
         return succeed(None)
+
+    async def _later(self, address: str) -> None:
+        """A delivery that has begun: it goes on when it is cancelled."""
+        waiting = self.waiting[address] = Deferred()
+        try:
+            await waiting
+        except CancelledError:
+            self.cancelled.append(address)
+            waiting = self.waiting[address] = Deferred()
+            await waiting
 
 
 class TlsTransport(StringTransport):
