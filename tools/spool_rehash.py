@@ -170,7 +170,7 @@ def _tell(options: argparse.Namespace, report: Report) -> int:
         _print_report(report)
     if report.obstacles or report.failed:
         return EXIT_NEEDS_PERSON
-    return EXIT_BUSY if report.busy else EXIT_OK
+    return EXIT_BUSY if report.busy or report.waiting else EXIT_OK
 
 
 def _print_report(report: Report) -> None:
@@ -188,6 +188,8 @@ def _print_report(report: Report) -> None:
         print(f"{report.kept} old homes are kept for now; run it again later")
     for user in report.busy:
         print(f"spool-rehash: {user}: busy", file=sys.stderr)
+    for user in report.waiting:
+        print(f"spool-rehash: {user}: stays until the old home was kept for its time", file=sys.stderr)
     _print_troubles(report.failed)
 
 

@@ -28,13 +28,13 @@ from spool import durable
 from spool.acting_as import acting_as, dotlock_groups
 from spool.assign_directory import AssignDirectory
 from spool.assign_edits import HomeMove
-from spool.errors import MailboxBusyError, MailboxUnavailableError, SpoolError
+from spool.errors import MailboxBusyError, SpoolError
 from spool.maintenance import maintenance
 from spool.names import UserName
 from spool.progress import Progress
-from spool.rehash.copier import Copier, Manifests, kept_home
+from spool.rehash.copier import Copier, Manifests
 from spool.rehash.directories import DeviceOf, HashDirectories, device_of
-from spool.rehash.journal import Batch, Journal
+from spool.rehash.journal import Batch, Journal, KeptHome
 from spool.rehash.late_mail import LateMail
 from spool.rehash.layout_setting import set_layout
 from spool.rehash.mover import Mover, leads
@@ -82,6 +82,7 @@ class Report:
         moved: users moved, those of a batch that a crash had interrupted included.
         seconds: what moving and publishing them took.
         busy: users whose mailbox was in use, also when it was tried again.
+        waiting: users who were copied before, and are copied again only when that old home may be removed, and is.
         failed: users who were not moved, or whose old home cannot be removed, and why.
         obstacles: what is in the way; nothing was moved then.
         links_removed: links taken away.
@@ -93,6 +94,7 @@ class Report:
     moved: int = 0
     seconds: float = 0.0
     busy: list[UserName] = field(default_factory=list)
+    waiting: list[UserName] = field(default_factory=list)
     failed: list[Trouble] = field(default_factory=list)
     obstacles: Sequence[Trouble] = ()
     links_removed: int = 0
@@ -156,7 +158,8 @@ def undo(
 ) -> Report:
     """Move back everybody who was moved, or those of them who are named, in the same way.
 
-    Holds and crashes as ``run``. First the links of the way there must have stood long enough.
+    Holds and crashes as ``run``. First the links of the way there must have stood long enough. Who was copied stays
+    until the old home has been kept for its time: somebody may still have a file of it open, and deliver.
 
     Raises:
         RehashError: there is nothing to undo, or the layout setting must be changed by hand.
@@ -175,7 +178,7 @@ def undo(
         moved = [move for user, (move, _) in journal.moved.items() if users is None or user in users]
         work.forget_trouble_of(moved)
         work.remove_links(journal)
-        work.remove_kept(journal, {move.user for move in moved})
+        work.remove_due_kept(journal, [move.user for move in moved])
         work.move_all(journal, [move.back for move in moved])
         return work.report
 
@@ -219,6 +222,7 @@ class _Work:
             self._progress.begin("mailboxes", len(journal.open.moves))
             self._carry_out(journal, journal.open)
             self.report.busy.clear()  # they are planned anew
+            self.report.waiting.clear()
 
     def move_all(self, journal: Journal, moves: Sequence[Move]) -> None:
         """Move homes in batches, remove links and old homes whose time has come, and try again what was busy."""
@@ -243,10 +247,12 @@ class _Work:
         self._prepare(batch.moves)
         for count, move in enumerate(batch.moves):
             self._keep_to_rate(began, count)
+            self._progress.advance()
             try:
                 if self._is_copied(move):
                     if move.user in journal.kept:
-                        raise MailboxUnavailableError(f"{kept_home(journal.kept[move.user].move)}: is still kept")
+                        self.report.waiting.append(move.user)
+                        continue
                     moved[move.user] = self._copier.move(move)
                     copied.add(move.user)
                 else:
@@ -255,7 +261,6 @@ class _Work:
                 self.report.busy.append(move.user)
             except SpoolError as error:
                 self.report.failed.append(Trouble(move.user, str(error)))
-            self._progress.advance()
         with durable.storage_errors(self._settings.root):
             self.directories.sync()
             self._outside.remove_old_names()
@@ -345,20 +350,23 @@ class _Work:
 
     def _tidy_kept(self, journal: Journal) -> None:
         """Take late mail along from old homes, and remove those whose time has come."""
-        due = self._means.clock() - self._means.times.grace_seconds
         self._progress.begin("old homes", len(journal.kept))
         for user, kept in list(journal.kept.items()):
-            if kept.since <= due:
+            if self._is_due(kept):
                 self._remove_kept(journal, user, kept.move)
             else:
                 self._try(kept.move, partial(self._late.sweep, kept.move))
             self._progress.advance()
 
-    def remove_kept(self, journal: Journal, users: Iterable[UserName]) -> None:
-        """Remove old homes now, whatever their time."""
+    def remove_due_kept(self, journal: Journal, users: Iterable[UserName]) -> None:
+        """Remove those of the users' old homes whose time has come."""
         for user in users:
-            if user in journal.kept:
-                self._remove_kept(journal, user, journal.kept[user].move)
+            kept = journal.kept.get(user)
+            if kept is not None and self._is_due(kept):
+                self._remove_kept(journal, user, kept.move)
+
+    def _is_due(self, kept: KeptHome) -> bool:
+        return kept.since + self._means.times.grace_seconds <= self._means.clock()
 
     def _remove_kept(self, journal: Journal, user: UserName, move: Move) -> None:
         if self._try(move, partial(self._late.remove, move)):

@@ -12,10 +12,12 @@ from spool.acting_as import acting_as
 from spool.assign_directory import AssignDirectory
 from spool.homes import locate_mailbox
 from spool.names import UserName
+from spool.rehash.rehash import Report
 from spool.session_lock import SessionLock
 from spool.settings import SpoolSettings
 from spool.site import Site
 from tests.unit.tools.conftest import MadeSite, Ran
+from tools import spool_rehash
 
 
 @pytest.fixture
@@ -98,6 +100,13 @@ def test_a_busy_mailbox_is_told(users: MadeSite) -> None:
     ran = rehash(users, "run", "--to", "first-two", "--user", "ann")
     lock.release()
     assert (ran.status, ran.err) == (5, "spool-rehash: ann: busy\n")
+
+
+def test_who_cannot_go_back_yet_is_told(users: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only with a second file system would it come to this.
+    monkeypatch.setattr(spool_rehash, "undo", lambda *_, **__: Report(waiting=[UserName("ann")]))
+    ran = rehash(users, "undo")
+    assert (ran.status, ran.err) == (5, "spool-rehash: ann: stays until the old home was kept for its time\n")
 
 
 def test_what_is_wrong_needs_a_person(users: MadeSite) -> None:

@@ -462,6 +462,7 @@ def test_copies_go_back(two_disks: RehashSite) -> None:
     before = two_disks.all_messages()
     homes = {name: record.home for name, record in two_disks.records().items()}
     two_disks.run("first-two")
+    two_disks.clock.now += DAY
     assert two_disks.undo().moved == 3
     assert two_disks.all_messages() == before
     assert {name: record.home for name, record in two_disks.records().items()} == homes
@@ -469,11 +470,27 @@ def test_copies_go_back(two_disks: RehashSite) -> None:
     assert two_disks.undo().kept == 0
 
 
+def test_copies_go_back_only_when_nothing_can_come_late_to_the_old_homes(two_disks: RehashSite) -> None:
+    homes = {name: record.home for name, record in two_disks.records().items()}
+    late = two_disks.mailbox("max").location.path.open("ab")
+    two_disks.run("first-two")
+    report = two_disks.undo()
+    assert (report.moved, report.waiting, report.kept) == (1, [UserName("bob"), UserName("max")], 2)
+    late.write(b"From x@y Thu Jan  1 00:00:00 1970\nSubject: late\n\nlate\n\n")
+    late.close()
+    two_disks.clock.now += DAY
+    report = two_disks.undo()
+    assert (report.moved, report.waiting, report.late) == (2, [], 1)
+    assert {name: record.home for name, record in two_disks.records().items()} == homes
+    assert [message.octets for message in two_disks.messages("max")][2:] == [b"Subject: late\r\n\r\nlate\r\n"]
+
+
 def test_who_has_an_old_home_is_not_copied_again(two_disks: RehashSite) -> None:
     kept = kept_bob(two_disks)
     (kept / "diary").write_text("dear")
     report = two_disks.undo("bob")
-    assert f"{kept}: is still kept" in reasons(report)
+    assert f"{kept}: is not removed" in reasons(report)
+    assert report.waiting == [UserName("bob")]
     assert two_disks.record("bob").home == two_disks.root / "b" / "o" / "bob"
 
 
