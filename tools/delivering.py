@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from delivery.agent import DeliveryAgent, has_own_uid
 from delivery.environment import Recipient, own_variables
-from delivery.handing_over import without_from_line
+from delivery.lmtp_client import without_from_line
 from delivery.lone_delivery import LoneDelivery
 from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings

@@ -12,7 +12,7 @@ from serving.plain_logging import start_plain_logging
 from serving.sockets import inherited_sockets
 from serving.supervisor import Supervisor
 from tools.command import add_site_option, site_of
-from tools.hand_over_place import settings_octets, tell_deliverers
+from tools.lmtp_socket import settings_octets, tell_deliverers
 from tools.preload import preload
 from tools.service import service_plan
 from tools.site_settings import read_site_settings

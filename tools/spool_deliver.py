@@ -9,7 +9,8 @@ alike.
 import posix
 import sys
 
-from delivery.handing_over import NobodyThereError, Reply, find_place, hand_over
+from delivery.lmtp_client import NobodyThereError, Reply, hand_over
+from delivery.lmtp_socket import find_lmtp_socket
 
 DEFAULT_SITE = "/etc/mailspool"  # spool.site's, which takes long to load
 
@@ -60,10 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit status is the return value."""
     arguments = sys.argv[1:] if argv is None else argv
     asked = _understood(arguments)
-    place = None if asked is None else find_place(asked.site)
-    if asked is not None and place is not None:
+    service = None if asked is None else find_lmtp_socket(asked.site)
+    if asked is not None and service is not None:
         try:
-            return _status(hand_over(place, asked.sender, asked.recipient, _STDIN), asked.codes)
+            return _status(hand_over(service, asked.sender, asked.recipient, _STDIN), asked.codes)
         except NobodyThereError:
             pass
         except (Exception, KeyboardInterrupt) as error:  # a bug must never bounce mail

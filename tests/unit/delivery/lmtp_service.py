@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from delivery.handing_over import Place
+from delivery.lmtp_socket import LmtpSocket
 from mta.smtp.replies import DELIVERED, Reply
 from mta.smtp.session import Session
 from mta.smtp.steps import CheckRecipient, Close, Content, Deliver, Envelope, Send, SessionPolicy
@@ -33,7 +33,7 @@ class Delivered:
 
 
 @contextlib.contextmanager
-def serving(directory: Path, answer: Callable[[socket.socket], None]) -> Iterator[Place]:
+def serving(directory: Path, answer: Callable[[socket.socket], None]) -> Iterator[LmtpSocket]:
     """Answer each connection in turn by a function, which closes it by returning."""
     path = directory / "lmtp"
     listening = socket.socket(socket.AF_UNIX)
@@ -52,7 +52,7 @@ def serving(directory: Path, answer: Callable[[socket.socket], None]) -> Iterato
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield Place(os.fsencode(path), os.geteuid())
+        yield LmtpSocket(os.fsencode(path), os.geteuid())
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
@@ -61,7 +61,7 @@ def serving(directory: Path, answer: Callable[[socket.socket], None]) -> Iterato
 
 
 @contextlib.contextmanager
-def lmtp_service(directory: Path, *, refusal: Reply | None = None) -> Iterator[tuple[Place, Delivered]]:
+def lmtp_service(directory: Path, *, refusal: Reply | None = None) -> Iterator[tuple[LmtpSocket, Delivered]]:
     """Speak LMTP as our service does, and take everything, or refuse each recipient."""
     delivered = Delivered()
     with serving(directory, lambda connection: _converse(connection, delivered, refusal)) as place:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from delivery.hand_over_place import publish_place
-from delivery.handing_over import NobodyThereError, Place, Reply, find_place
+from delivery.lmtp_client import NobodyThereError, Reply
+from delivery.lmtp_socket import LmtpSocket, find_lmtp_socket
+from delivery.lmtp_socket_publishing import publish_lmtp_socket
 from mta.smtp.replies import Reply as Answer
 from mta.smtp.steps import Envelope
 from spool.site import DEFAULT_SITE, Site
 from tests.unit.delivery.lmtp_service import Delivered, lmtp_service
 from tools import deliver_alone, spool_deliver
-from tools.hand_over_place import settings_octets, tell_deliverers
+from tools.lmtp_socket import settings_octets, tell_deliverers
 from tools.site_settings import check_site_settings
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -42,7 +43,7 @@ def site(tmp_path: Path) -> Site:
 @pytest.fixture
 def service(site: Site, tmp_path: Path) -> Iterator[Delivered]:
     with lmtp_service(tmp_path) as (place, delivered):
-        publish_place(site, place, settings_octets(site))
+        publish_lmtp_socket(site, place, settings_octets(site))
         yield delivered
 
 
@@ -143,7 +144,7 @@ def test_what_the_service_says_becomes_an_exit_status(
     site: Site, tmp_path: Path, answer: Answer, qmail: int, sysexits: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lmtp_service(tmp_path, refusal=answer) as (place, _):
-        publish_place(site, place, settings_octets(site))
+        publish_lmtp_socket(site, place, settings_octets(site))
         for dialect, status in (("qmail", qmail), ("sysexits", sysexits)):
             assert spool_deliver.main(["--site", str(site.directory), "--exit-codes", dialect, "joe"]) == status
             assert capsys.readouterr().err == f"{answer.enhanced} {answer.text}\n"
@@ -191,7 +192,7 @@ def test_any_other_command_line_is_left_to_the_whole_parser(
     def forbidden(_: str) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(spool_deliver, "find_place", forbidden)
+    monkeypatch.setattr(spool_deliver, "find_lmtp_socket", forbidden)
     monkeypatch.setattr(deliver_alone, "main", lambda given: 7 if given is arguments else 0)
     assert spool_deliver.main(arguments) == 7
 
@@ -253,7 +254,7 @@ def test_both_know_the_same_site() -> None:
 # -- what the service tells -------------------------------------------------------------------------------------------
 
 
-def told(site: Site, *listeners: tuple[str, str]) -> Place | None:
+def told(site: Site, *listeners: tuple[str, str]) -> LmtpSocket | None:
     tables = {
         "spool": {"root": "/x"},
         "listener": [{"protocol": protocol, "address": address} for protocol, address in listeners],
@@ -261,7 +262,7 @@ def told(site: Site, *listeners: tuple[str, str]) -> Place | None:
     warnings: list[str] = []
     tell_deliverers(site, check_site_settings(site, tables), settings_octets(site), warnings.append)
     assert warnings == []
-    return find_place(str(site.directory))
+    return find_lmtp_socket(str(site.directory))
 
 
 def test_the_first_local_listener_for_lmtp_is_told(site: Site) -> None:

@@ -1,24 +1,10 @@
 """Handing one message for one recipient over to the site's running service, by LMTP (RFC 2033) on its UNIX socket.
 
-``spool-deliver`` does this for every message, a process each, so this module imports what is written in C alone:
-``posix`` and ``_socket``. With ``os`` it would take 2 ms longer, with ``socket`` 18 ms, as long as Python itself takes
-to start; a delivery by dovecot-lda takes 12 (``bench/lda.py``). It blocks.
+``spool-deliver`` does this for every message, a process each, so this module and ``delivery.lmtp_socket`` import what
+is written in C alone: ``posix`` and ``_socket``. With ``os`` it would take 2 ms longer, with ``socket`` 18 ms, as long
+as Python itself takes to start; a delivery by dovecot-lda takes 12 (``bench/lda.py``). It blocks.
 
-**Where to** says ``run/hand-over``, a file that the service makes of ``mailspool.toml`` when it starts and when it
-reloads (``delivery.hand_over_place``):
-
-    mailspool hand-over 1
-    site DEVICE INODE
-    uid N
-    socket PATH
-
-    (mailspool.toml as it was then, octet for octet)
-
-It is believed where the site's directory is still the one that is named, so that a copied site does not use another's
-service, and where ``mailspool.toml`` still holds exactly these octets, so that nothing stale is ever believed. The
-directory ``run`` and the file must be writable by their owners only, and the file be root's or the directory's owner's.
-
-**The message** goes by BDAT (RFC 3030): octets are counted, so that one without a final line end is stored without one.
+The message goes by BDAT (RFC 3030): octets are counted, so that one without a final line end is stored without one.
 Line ends are CRLF on the way, and whatever CRs a message has stay what they are. Only an mbox's From line is taken off.
 """
 
@@ -26,16 +12,13 @@ import _socket
 import posix
 import sys
 
-PLACE_FILE = "run/hand-over"
-PLACE_FORMAT = b"mailspool hand-over 1"
+from delivery.lmtp_socket import LmtpSocket
+
 PATH_OCTETS_MAX = 512  # what the service takes
 CHUNK_OCTETS = 256 * 1024
 REPLY_SECONDS = 600.0  # RFC 5321 section 4.5.3.2.6; the service decides within [lmtp] reply_seconds
 REPLY_OCTETS_MAX = 64 * 1024
 
-_OTHERS_MAY_WRITE = 0o022
-# No planted link is followed, and no planted FIFO waited for.
-_OPEN = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
 _CREDENTIALS_OCTETS = 12  # struct ucred: pid, uid, gid
 _LETTERS_DIGITS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _ATOM = _LETTERS_DIGITS | frozenset("!#$%&'*+-/=?^_`{|}~")
@@ -72,77 +55,13 @@ class Reply:
         return 200 <= self.code < 300
 
 
-class Place:
-    """A service's socket.
-
-    Attributes:
-        path: of the socket.
-        uid: whose socket it is, unless it is root's: nobody else may have put one there.
-    """
-
-    __slots__ = ("path", "uid")
-
-    def __init__(self, path: bytes, uid: int) -> None:
-        self.path = path
-        self.uid = uid
-
-
-def find_place(site: str) -> Place | None:
-    """Say where the service of the site in a directory takes mail over; None where that is not known for certain."""
-    try:
-        return _find(site)
-    except (OSError, ValueError):
-        return None
-
-
-def file_content(directory: posix.stat_result, place: Place, settings: bytes) -> bytes:
-    """Make the file's content.
-
-    Args:
-        directory: the status of the site's directory.
-        place: what it shall say; its path holds no line end.
-        settings: ``mailspool.toml``, from which the place was read.
-    """
-    head = (PLACE_FORMAT, _site_line(directory), b"uid %d" % place.uid, b"socket " + place.path)
-    return b"\n".join((*head, b"", settings))
-
-
-def _find(site: str) -> Place | None:
-    directory = posix.stat(f"{site}/run")
-    if directory.st_mode & _OTHERS_MAY_WRITE:
-        return None
-    status, content = _read(f"{site}/{PLACE_FILE}")
-    if status.st_mode & _OTHERS_MAY_WRITE or status.st_uid not in (0, directory.st_uid):
-        return None
-    head, _, settings = content.partition(b"\n\n")
-    form, of_site, uid, socket = head.split(b"\n")
-    if form != PLACE_FORMAT or of_site != _site_line(posix.stat(site)):
-        return None
-    if settings != _read(f"{site}/mailspool.toml")[1]:
-        return None
-    return Place(socket.removeprefix(b"socket "), int(uid.removeprefix(b"uid ")))
-
-
-def _site_line(directory: posix.stat_result) -> bytes:
-    return b"site %d %d" % (directory.st_dev, directory.st_ino)
-
-
-def _read(path: str) -> tuple[posix.stat_result, bytes]:
-    descriptor = posix.open(path, _OPEN)
-    try:
-        status = posix.fstat(descriptor)
-        return status, posix.read(descriptor, status.st_size)
-    finally:
-        posix.close(descriptor)
-
-
-def hand_over(place: Place, sender: str, recipient: str, message: int) -> Reply:
+def hand_over(to: LmtpSocket, sender: str, recipient: str, message: int) -> Reply:
     """Hand one message over.
 
     Where the reply is good, the message is delivered as durably as the service delivers: it is on disk.
 
     Args:
-        place: where to.
+        to: where the service takes it over.
         sender: the envelope sender, empty for the null sender.
         recipient: a local part, or an address.
         message: a descriptor of the message with LF line ends, read from where it stands to its end.
@@ -159,7 +78,7 @@ def hand_over(place: Place, sender: str, recipient: str, message: int) -> Reply:
         raise NobodyThereError("an address that LMTP has no words for")
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        _connect(connection, place)
+        _connect(connection, to)
         try:
             return _talk(_Conversation(connection), sender_path, recipient_path, message)
         except OSError as error:
@@ -168,15 +87,15 @@ def hand_over(place: Place, sender: str, recipient: str, message: int) -> Reply:
         connection.close()
 
 
-def _connect(connection: _socket.socket, place: Place) -> None:
+def _connect(connection: _socket.socket, to: LmtpSocket) -> None:
     connection.settimeout(REPLY_SECONDS)
     try:
-        connection.connect(place.path)
+        connection.connect(to.path)
     except BlockingIOError as error:
         raise HandOverError("the service has more connections waiting than it takes") from error
     except OSError as error:
         raise NobodyThereError(str(error)) from error
-    if _uid_of_listener(connection) not in (0, place.uid):
+    if _uid_of_listener(connection) not in (0, to.uid):
         raise NobodyThereError("the socket is not the service's")
 
 

@@ -1,10 +1,9 @@
-"""Tests of ``delivery.handing_over`` and ``delivery.hand_over_place``."""
+"""Tests of ``delivery.lmtp_client``."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,29 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery import handing_over
-from delivery.hand_over_place import publish_place
-from delivery.handing_over import (
+from delivery import lmtp_client
+from delivery.lmtp_client import (
     CHUNK_OCTETS,
     REPLY_OCTETS_MAX,
     HandOverError,
     NobodyThereError,
-    Place,
     Reply,
-    find_place,
     hand_over,
     path_of,
 )
+from delivery.lmtp_socket import LmtpSocket
 from mta.smtp.addresses import parse_path
 from mta.smtp.replies import Reply as Answer
 from mta.smtp.steps import Envelope
-from spool.site import Site
 from tests.unit.delivery.lmtp_service import Delivered, lmtp_service, scripted, serving
 
 GREETING = b"220 host LMTP\r\n"
 LHLO = b"250-host\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
 BEGUN = b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n"
-TOML = b'[spool]\nroot = "/x"\n\n[log]\nlevel = "info"\n'
 
 
 @contextlib.contextmanager
@@ -50,13 +45,13 @@ def message_of(octets: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-def handed_over(place: Place, octets: bytes, sender: str = "s@a.org", recipient: str = "joe@b.org") -> Reply:
+def handed_over(place: LmtpSocket, octets: bytes, sender: str = "s@a.org", recipient: str = "joe@b.org") -> Reply:
     with message_of(octets) as message:
         return hand_over(place, sender, recipient, message)
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Delivered]]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LmtpSocket, Delivered]]:
     with lmtp_service(tmp_path_factory.mktemp("service")) as found:
         yield found
 
@@ -67,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, D
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"\0", b"a", b"From x", b"\xff\x80", b".\r\n"])))
 @settings(deadline=None)
 def test_what_is_stored_is_what_was_handed_over_octet_for_octet(
-    service: tuple[Place, Delivered], pieces: list[bytes]
+    service: tuple[LmtpSocket, Delivered], pieces: list[bytes]
 ) -> None:
     place, delivered = service
     reply = handed_over(place, b"".join(pieces))
@@ -80,7 +75,7 @@ def test_what_is_stored_is_what_was_handed_over_octet_for_octet(
 
 @pytest.mark.parametrize("more", [-1, 0, 1, 5 * CHUNK_OCTETS])
 def test_a_large_message_goes_in_chunks_whatever_stands_where_they_meet(
-    service: tuple[Place, Delivered], more: int
+    service: tuple[LmtpSocket, Delivered], more: int
 ) -> None:
     place, delivered = service
     octets = b"x" * (CHUNK_OCTETS - 1) + b"\r" + b"\n" * (CHUNK_OCTETS + more)
@@ -88,7 +83,7 @@ def test_a_large_message_goes_in_chunks_whatever_stands_where_they_meet(
     assert delivered.mail.pop()[1] == octets
 
 
-def test_a_message_that_comes_bit_by_bit_is_taken_to_its_end(service: tuple[Place, Delivered]) -> None:
+def test_a_message_that_comes_bit_by_bit_is_taken_to_its_end(service: tuple[LmtpSocket, Delivered]) -> None:
     place, delivered = service
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -99,7 +94,7 @@ def test_a_message_that_comes_bit_by_bit_is_taken_to_its_end(service: tuple[Plac
     assert delivered.mail.pop() == (Envelope(None, ("joe",)), b"one\ntwo\n")
 
 
-def test_a_message_that_cannot_be_read_is_not_delivered(service: tuple[Place, Delivered], tmp_path: Path) -> None:
+def test_a_message_that_cannot_be_read_is_not_delivered(service: tuple[LmtpSocket, Delivered], tmp_path: Path) -> None:
     place, delivered = service
     directory = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(HandOverError):
@@ -141,7 +136,7 @@ def test_what_cannot_be_said_has_no_path(address: str) -> None:
     assert path_of(address) is None
 
 
-def test_what_is_not_ascii_is_announced(service: tuple[Place, Delivered]) -> None:
+def test_what_is_not_ascii_is_announced(service: tuple[LmtpSocket, Delivered]) -> None:
     place, delivered = service
     assert handed_over(place, b"", "s\xf6@a.org", "j\xf6e").good
     assert delivered.mail.pop()[0] == Envelope("s\xf6@a.org", ("j\xf6e",))
@@ -149,7 +144,7 @@ def test_what_is_not_ascii_is_announced(service: tuple[Place, Delivered]) -> Non
 
 @pytest.mark.parametrize(("sender", "recipient"), [("s@a b", "joe"), ("", "joe@a b")])
 def test_an_address_that_cannot_be_said_is_not_for_the_service(
-    service: tuple[Place, Delivered], sender: str, recipient: str
+    service: tuple[LmtpSocket, Delivered], sender: str, recipient: str
 ) -> None:
     with pytest.raises(NobodyThereError):
         handed_over(service[0], b"", sender, recipient)
@@ -210,14 +205,14 @@ def test_a_service_that_breaks_off_or_talks_nonsense_has_decided_nothing(
 
 def test_where_no_socket_is_nobody_is(tmp_path: Path) -> None:
     with pytest.raises(NobodyThereError):
-        handed_over(Place(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
+        handed_over(LmtpSocket(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
 
 
 def test_where_nobody_listens_any_more_nobody_is(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / "lmtp"))
     with pytest.raises(NobodyThereError):
-        handed_over(Place(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
+        handed_over(LmtpSocket(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
 
 
 def test_a_service_with_too_many_waiting_connections_is_asked_again_later(tmp_path: Path) -> None:
@@ -228,92 +223,15 @@ def test_a_service_with_too_many_waiting_connections_is_asked_again_later(tmp_pa
         waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
         waiting.connect(str(tmp_path / "lmtp"))
         with pytest.raises(HandOverError):
-            handed_over(Place(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
+            handed_over(LmtpSocket(os.fsencode(tmp_path / "lmtp"), os.geteuid()), b"")
 
 
 def test_a_socket_that_somebody_else_listens_on_is_not_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handing_over, "_uid_of_listener", lambda _: 4711)
+    monkeypatch.setattr(lmtp_client, "_uid_of_listener", lambda _: 4711)
     with lmtp_service(tmp_path) as (place, delivered):
         with pytest.raises(NobodyThereError):
             handed_over(place, b"")
-        assert handed_over(Place(place.path, 4711), b"").good
+        assert handed_over(LmtpSocket(place.path, 4711), b"").good
     assert len(delivered.mail) == 1
-
-
-# -- where the service is ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A site whose service has told where it is."""
-    made = Site(tmp_path / "site")
-    (made.directory / "run").mkdir(parents=True, mode=0o755)
-    made.settings_file.write_bytes(TOML)
-    publish_place(made, Place(b"/x/lmtp", 55), TOML)
-    return made
-
-
-def found(site: Site) -> tuple[bytes, int] | None:
-    place = find_place(str(site.directory))
-    return None if place is None else (place.path, place.uid)
-
-
-def test_what_the_service_has_told_is_found(site: Site) -> None:
-    assert found(site) == (b"/x/lmtp", 55)
-
-
-def test_a_site_is_the_same_by_another_name(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(site.directory)
-    assert found(Site(tmp_path / "link")) == (b"/x/lmtp", 55)
-
-
-def test_changed_settings_make_it_stale_even_in_the_same_instant_and_length(site: Site) -> None:
-    status = site.settings_file.stat()
-    with site.settings_file.open("r+b") as file:
-        file.write(TOML.replace(b"/x", b"/y"))
-    os.utime(site.settings_file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert found(site) is None
-
-
-def test_a_copied_site_does_not_use_the_service_of_the_other(site: Site, tmp_path: Path) -> None:
-    shutil.copytree(site.directory, tmp_path / "copy")
-    assert found(Site(tmp_path / "copy")) is None
-
-
-@pytest.mark.parametrize("path", ["run", "run/hand-over"])
-def test_what_others_may_write_is_not_believed(site: Site, path: str) -> None:
-    (site.directory / path).chmod(0o775)
-    assert found(site) is None
-
-
-def test_a_planted_link_is_not_followed(site: Site) -> None:
-    file = site.directory / "run/hand-over"
-    file.rename(site.directory / "elsewhere")
-    file.symlink_to(site.directory / "elsewhere")
-    assert found(site) is None
-
-
-def test_a_planted_fifo_holds_up_nobody(site: Site) -> None:
-    file = site.directory / "run/hand-over"
-    file.unlink()
-    os.mkfifo(file, 0o644)
-    assert found(site) is None
-
-
-@pytest.mark.parametrize("content", [b"", b"mailspool hand-over 1\n\n", b"a\nb\nuid 1\nsocket /x\n\n" + TOML])
-def test_a_file_of_another_form_says_nothing(site: Site, content: bytes) -> None:
-    (site.directory / "run/hand-over").write_bytes(content)
-    assert found(site) is None
-
-
-def test_a_service_without_a_socket_takes_back_what_another_told(site: Site) -> None:
-    publish_place(site, None, TOML)
-    assert found(site) is None
-    publish_place(site, None, TOML)
-
-
-def test_a_path_that_is_more_than_a_line_is_not_told(site: Site) -> None:
-    publish_place(site, Place(b"/x\n/y", 55), TOML)
-    assert found(site) is None

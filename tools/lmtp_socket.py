@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from delivery.hand_over_place import publish_place
-from delivery.handing_over import Place
+from delivery.lmtp_socket import LmtpSocket
+from delivery.lmtp_socket_publishing import publish_lmtp_socket
 from serving.settings import UnixAddress
 from spool.site import Site
 from tools.site_settings import SiteSettings
@@ -32,6 +32,6 @@ def tell_deliverers(site: Site, settings: SiteSettings, read_from: bytes, warn: 
     sockets = [listener.socket_address for listener in settings.listeners if listener.protocol == "lmtp"]
     paths = [os.fsencode(address.path) for address in sockets if isinstance(address, UnixAddress)]
     try:
-        publish_place(site, Place(paths[0], os.geteuid()) if paths else None, read_from)
+        publish_lmtp_socket(site, LmtpSocket(paths[0], os.geteuid()) if paths else None, read_from)
     except OSError as error:
         warn(f"spool-deliver will not hand mail over to this service: {error}")
