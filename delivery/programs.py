@@ -30,6 +30,7 @@ from delivery.program_keeper import (
 )
 
 OUTPUT_OCTETS_MAX: Final = 3000  # qmail-lspawn cuts reports there
+PIPE_OCTETS_MAX: Final = 1 << 20  # a user can make a pipe hold so much (pipe-max-size of proc(5))
 SHELL: Final = b"/bin/sh"
 LATE_SECONDS: Final = TERM_SECONDS + 5.0  # the keeper's report is not waited for any longer than that
 
@@ -96,12 +97,16 @@ class _Output:
         self.octets = b""
 
     def take(self) -> bool:
-        """Take all that is there at the moment; False if nothing will follow."""
-        with contextlib.suppress(BlockingIOError):
-            while piece := os.read(self.pipe, 65536):
-                self.octets += piece[: OUTPUT_OCTETS_MAX - len(self.octets)]
-            return False
-        return True
+        """Take all that is there at the moment; False if nothing will follow.
+
+        One read, not until nothing is left: what has left the group may print faster than we read, for ever.
+        """
+        try:
+            piece = os.read(self.pipe, PIPE_OCTETS_MAX)
+        except BlockingIOError:
+            return True
+        self.octets += piece[: OUTPUT_OCTETS_MAX - len(self.octets)]
+        return bool(piece)
 
     def close(self) -> None:
         os.close(self.pipe)

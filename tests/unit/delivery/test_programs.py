@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,24 @@ def test_it_says_how_a_program_ended(directory: int, command: str, status: int) 
 def test_output_is_cut(directory: int) -> None:
     ended = run(directory, "head -c 1000000 /dev/zero | tr '\\0' x; exit 3")
     assert (ended.status, ended.output) == (3, b"x" * OUTPUT_OCTETS_MAX)
+
+
+def test_what_prints_faster_than_we_read_does_not_hold_us_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    reads = 0
+
+    def read(descriptor: int, octets: int, real: Callable[[int, int], bytes] = os.read) -> bytes:
+        nonlocal reads
+        reads += 1
+        assert reads < 100
+        os.write(writing, b"y\n")  # there is always more
+        return real(descriptor, octets)
+
+    monkeypatch.setattr(os, "read", read)
+    with contextlib.closing(programs._Output(reading)) as output:
+        assert output.take()
+        assert output.octets == b"y\n"
+    os.close(writing)
 
 
 def test_no_descriptor_of_ours_is_open_in_it(directory: int) -> None:
