@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serving.channel import Channel, ChannelError, Frame
 from serving.mail_processes import MailProcess
-from serving.program_lanes import LaneFullError, ProgramLanes
+from serving.program_admission import NoSlotError, ProgramAdmission
 from spool.names import UserName
 
 
@@ -26,12 +26,12 @@ class ProgramSlots:
     """Who holds a slot.
 
     Args:
-        lanes: say who may have one.
+        admission: says who may have one.
         clock: seconds that never go back.
     """
 
-    def __init__(self, lanes: ProgramLanes, clock: Callable[[], float]) -> None:
-        self._lanes = lanes
+    def __init__(self, admission: ProgramAdmission, clock: Callable[[], float]) -> None:
+        self._admission = admission
         self._clock = clock
         self._held: dict[MailProcess, _Held] = {}
 
@@ -57,22 +57,22 @@ class ProgramSlots:
     def _take(self, process: MailProcess) -> str | None:
         order = process.order
         try:
-            self._lanes.admit(order.user, order.programs)
-        except LaneFullError as error:
+            self._admission.admit(order.user, order.programs)
+        except NoSlotError as error:
             return str(error)
         self._held[process] = _Held(order.user, self._clock())
         return None
 
     def _end(self, process: MailProcess, *, failed: bool) -> None:
         held = self._held.pop(process)
-        self._lanes.ended(held.user, seconds=self._clock() - held.since, failed=failed)
+        self._admission.ended(held.user, seconds=self._clock() - held.since, failed=failed)
 
 
 def ask_for_slot(control: Channel) -> None:
     """Take a slot, as a delivery process; blocks until the spawner answers.
 
     Raises:
-        LaneFullError: there is none for this user now.
+        NoSlotError: there is none for this user now.
         ChannelError: the spawner is gone.
     """
     control.send(Frame({"kind": "take"}))
@@ -80,7 +80,7 @@ def ask_for_slot(control: Channel) -> None:
     if answer is None:
         raise ChannelError("the spawner is gone")
     if (refused := answer.message.get("refused")) is not None:
-        raise LaneFullError(str(refused))
+        raise NoSlotError(str(refused))
 
 
 def give_back(control: Channel, *, failed: bool) -> None:

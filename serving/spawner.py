@@ -34,7 +34,7 @@ from serving.children import ChildContext, counters_report
 from serving.mail_process import session_order
 from serving.mail_processes import MailProcess, MailProcesses, MailProcessPlan, TooManyProcessesError
 from serving.orders import Order
-from serving.program_lanes import LaneSettings, ProgramLanes
+from serving.program_admission import ProgramAdmission, ProgramAdmissionSettings
 from serving.program_slots import ProgramSlots
 from spool.errors import SpoolError
 
@@ -45,13 +45,13 @@ LOOK_SECONDS: Final = 1.0  # how often ended processes are waited for and idle o
 class DeliveriesPlan:
     """What is needed for deliveries.
 
-    ``resolve`` looks up whose an address is; it blocks shortly and raises a SpoolError. ``lanes`` says how many of the
-    processes may run programs.
+    ``resolve`` looks up whose an address is; it blocks shortly and raises a SpoolError. ``admission`` says how many of
+    the processes may run programs.
     """
 
     processes: MailProcessPlan
     resolve: Callable[[str], Order]
-    lanes: LaneSettings
+    admission: ProgramAdmissionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class Spawner:
         self._plan = plan
         self._child = child
         self._selector = selectors.DefaultSelector()
-        self._lanes = ProgramLanes(plan.deliveries.lanes, plan.clock)
-        self._slots = ProgramSlots(self._lanes, plan.clock)
+        self._admission = ProgramAdmission(plan.deliveries.admission, plan.clock)
+        self._slots = ProgramSlots(self._admission, plan.clock)
         self._sessions = MailProcesses(
             plan.sessions, plan.secret, self._selector, plan.clock, self._forget, _says_nothing_else
         )
@@ -166,7 +166,7 @@ class Spawner:
             **self._sessions.counters(),
             **deliveries,
             **programs,
-            **self._lanes.counters(),
+            **self._admission.counters(),
             "refused": self._refused,
         }
 

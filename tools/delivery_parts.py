@@ -25,7 +25,7 @@ from mta.server.turns import UserTurns
 from serving.blocking import Bulkheads
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
 from serving.orders import Order
-from serving.program_lanes import LaneSettings
+from serving.program_admission import ProgramAdmissionSettings
 from serving.spawner import DeliveriesPlan, ProgramsPlan
 from serving.spawner_client import SpawnerClient
 from serving.threads import Threads
@@ -103,7 +103,7 @@ def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
         processes_per_user_max=settings.lmtp.delivery_processes_per_user,
         idle_max=settings.lmtp.delivery_processes_idle,
     )
-    return DeliveriesPlan(processes, resolve, lane_settings(settings.delivery))
+    return DeliveriesPlan(processes, resolve, admission_settings(settings.delivery))
 
 
 def programs_plan(parts: ServiceParts) -> ProgramsPlan | None:
@@ -136,9 +136,9 @@ def _looking_up(parts: ServiceParts) -> Callable[[str], Account]:
     return lambda address: _in_time(resolver.resolve(address), settings.lmtp)
 
 
-def lane_settings(delivery: DeliverySettings) -> LaneSettings:
+def admission_settings(delivery: DeliverySettings) -> ProgramAdmissionSettings:
     """Say how many programs may run."""
-    return LaneSettings(
+    return ProgramAdmissionSettings(
         slots=delivery.program_slots,
         per_user=delivery.programs_per_user,
         slow_seconds=delivery.program_slow_seconds,

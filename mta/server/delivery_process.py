@@ -23,7 +23,7 @@ from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, sender_
 from serving.channel import Channel, ChannelError, Frame
 from serving.error_frames import error_frame
 from serving.orders import serve_orders
-from serving.program_lanes import LaneFullError
+from serving.program_admission import NoSlotError
 from serving.program_slots import ask_for_slot, give_back
 from spool.errors import SpoolError
 
@@ -79,7 +79,7 @@ class _Service:
         """Hold a slot of the spawner's while programs run."""
         try:
             ask_for_slot(self._control)
-        except (LaneFullError, ChannelError) as error:
+        except (NoSlotError, ChannelError) as error:
             raise ProgramDeferredError(f"no program may start now: {error}") from error
         self._worker.send(PROGRAMS_RUN)
         failed = False

@@ -1,9 +1,9 @@
-"""Deliveries to users who share a uid and whose programs run as another account: in lanes of their own.
+"""Deliveries to users who share a uid and whose programs run as another account.
 
 A delivery begins in the bulkheads, where it takes no longer than a disk. If the recipient's instructions run programs,
 it ends there before a line is followed, and begins again in a thread outside of them, once the spawner has given it a
 program process: a program may take long, and must hold up neither sessions nor other deliveries. How many such threads
-there are the slots decide (``serving.program_lanes``).
+there are the slots decide (``serving.program_admission``).
 """
 
 from __future__ import annotations

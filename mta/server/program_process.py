@@ -20,7 +20,7 @@ from delivery.programs import SHELL, run_program
 from mta.server.program_dialogue import TAKEN, answer_of, parse_program_request, refusal, trouble
 from serving.channel import Channel, ChannelError, Frame
 from serving.orders import serve_orders
-from serving.program_lanes import LaneFullError
+from serving.program_admission import NoSlotError
 from serving.program_slots import ask_for_slot, give_back
 
 SILENCE_SECONDS: Final = 60.0
@@ -64,7 +64,7 @@ def serve_programs(delivery: Channel, limits: ProgramLimits) -> bool:
 def _serve_in_slot(delivery: Channel, control: Channel, limits: ProgramLimits) -> None:
     try:
         ask_for_slot(control)
-    except (LaneFullError, ChannelError) as error:
+    except (NoSlotError, ChannelError) as error:
         with suppress(ChannelError):
             delivery.send(refusal(str(error)))
         return

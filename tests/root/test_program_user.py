@@ -1,4 +1,4 @@
-"""Programs on a site whose users share a uid: run as an account that can read no mail, in lanes of their own."""
+"""Programs on a site whose users share a uid: run as an account that can read no mail."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from serving.channel import Channel, Frame, socket_pair
 from serving.children import COUNT, READY, Child, Role, fork_child, introduction
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
 from serving.orders import Order
-from serving.program_lanes import LaneSettings
+from serving.program_admission import ProgramAdmissionSettings
 from serving.spawner import DeliveriesPlan, ProgramsPlan, SpawnerPlan, run_spawner
 from spool.errors import NoSuchUserError
 from spool.names import UserName
@@ -109,7 +109,9 @@ class RunningSpawner:
             idle_seconds=idle_seconds,
         )
         deliveries = DeliveriesPlan(
-            MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1), resolve, LaneSettings(slots=1)
+            MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1),
+            resolve,
+            ProgramAdmissionSettings(slots=1),
         )
         programs = run_programs and ProgramsPlan(MailProcessPlan("program", run_programs, DELIVERY_LIMITS), resolve)
         plan = SpawnerPlan(bytearray(KEY), sessions, deliveries, uid_min, programs or None)

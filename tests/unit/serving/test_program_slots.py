@@ -10,7 +10,7 @@ import pytest
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.mail_processes import MailProcess
 from serving.orders import Order
-from serving.program_lanes import LaneFullError, LaneSettings, ProgramLanes
+from serving.program_admission import NoSlotError, ProgramAdmission, ProgramAdmissionSettings
 from serving.program_slots import ProgramSlots, ask_for_slot, give_back
 from spool.names import UserName
 
@@ -20,8 +20,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.lanes = ProgramLanes(LaneSettings(slots=1, penalty_first_seconds=30), lambda: self.now)
-        self.slots = ProgramSlots(self.lanes, lambda: self.now)
+        self.admission = ProgramAdmission(ProgramAdmissionSettings(slots=1, penalty_first_seconds=30), lambda: self.now)
+        self.slots = ProgramSlots(self.admission, lambda: self.now)
         self.open: list[Channel] = []
 
     def process(self, user: str, programs: int = 1) -> tuple[MailProcess, Channel]:
@@ -46,7 +46,7 @@ class World:
 
     @property
     def taken(self) -> int:
-        return self.lanes.counters()["programs"]
+        return self.admission.counters()["programs"]
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ def test_a_slot_is_taken_and_given_back(world: World) -> None:
 
 def test_without_a_slot_the_process_hears_why(world: World) -> None:
     world.take(*world.process("ann"))
-    with pytest.raises(LaneFullError, match="ben: 1 programs"):
+    with pytest.raises(NoSlotError, match="ben: 1 programs"):
         world.take(*world.process("ben"))
 
 
 def test_a_user_without_programs_gets_none(world: World) -> None:
-    with pytest.raises(LaneFullError):
+    with pytest.raises(NoSlotError):
         world.take(*world.process("ann", programs=0))
 
 
@@ -83,14 +83,14 @@ def test_a_failure_is_the_users(world: World, failed: bool, penalised: int) -> N
     world.take(process, control)
     give_back(control, failed=failed)
     world.hear(process)
-    assert world.lanes.counters()["users_penalised"] == penalised
+    assert world.admission.counters()["users_penalised"] == penalised
 
 
 def test_a_process_that_ends_gives_its_slot_back_and_has_failed(world: World) -> None:
     process, control = world.process("ann")
     world.take(process, control)
     world.slots.freed(process)
-    assert (world.taken, world.lanes.counters()["users_penalised"]) == (0, 1)
+    assert (world.taken, world.admission.counters()["users_penalised"]) == (0, 1)
     world.slots.freed(process)
 
 

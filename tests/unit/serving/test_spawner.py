@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from serving.channel import Channel, ChannelError, Frame
 from serving.children import drain_order
 from serving.orders import IDLE
-from serving.program_lanes import LaneFullError
+from serving.program_admission import NoSlotError
 from serving.program_slots import ask_for_slot, give_back
 from tests.unit.serving.spawning import MAIL_GID, MAIL_UID, RunningSpawner, SpawnerClient, ticket
 
@@ -420,7 +420,7 @@ def tell_slot(control: Channel) -> int:
         with Channel(socket.socket(fileno=order.descriptor)) as delivery:
             try:
                 ask_for_slot(control)
-            except LaneFullError:
+            except NoSlotError:
                 delivery.send(Frame({"taken": False}))
             else:
                 delivery.send(Frame({"taken": True}))

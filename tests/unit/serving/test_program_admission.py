@@ -9,30 +9,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from serving import program_lanes
-from serving.program_lanes import LaneFullError, LaneSettings, ProgramLanes
+from serving import program_admission
+from serving.program_admission import NoSlotError, ProgramAdmission, ProgramAdmissionSettings
 from spool.names import UserName
 
 FRED, MARY = UserName("fred"), UserName("mary")
-SETTINGS = LaneSettings(slots=8, per_user=1, slow_seconds=10.0, penalty_first_seconds=30.0, penalty_seconds_max=200.0)
+SETTINGS = ProgramAdmissionSettings(
+    slots=8, per_user=1, slow_seconds=10.0, penalty_first_seconds=30.0, penalty_seconds_max=200.0
+)
 
 
 class World:
-    """Lanes, and a clock that stands still until it is moved."""
+    """The admission of programs, and a clock that stands still until it is moved."""
 
-    def __init__(self, settings: LaneSettings = SETTINGS) -> None:
+    def __init__(self, settings: ProgramAdmissionSettings = SETTINGS) -> None:
         self.now = 1000.0
-        self.lanes = ProgramLanes(settings, lambda: self.now)
+        self.admission = ProgramAdmission(settings, lambda: self.now)
 
     def run(self, user: UserName, *, seconds: float = 1.0, failed: bool = False) -> None:
-        self.lanes.admit(user)
+        self.admission.admit(user)
         self.now += seconds
-        self.lanes.ended(user, seconds=seconds, failed=failed)
+        self.admission.ended(user, seconds=seconds, failed=failed)
 
     def admits(self, user: UserName, at_most: int | None = None) -> bool:
         try:
-            self.lanes.admit(user, at_most)
-        except LaneFullError:
+            self.admission.admit(user, at_most)
+        except NoSlotError:
             return False
         return True
 
@@ -47,11 +49,11 @@ def users(name: str, count: int) -> list[UserName]:
 
 
 def test_a_user_has_one_program_at_a_time(world: World) -> None:
-    world.lanes.admit(FRED)
-    with pytest.raises(LaneFullError, match="fred: 1 programs of this user are running, and no more than 1 may"):
-        world.lanes.admit(FRED)
-    world.lanes.ended(FRED, seconds=1.0, failed=False)
-    world.lanes.admit(FRED)
+    world.admission.admit(FRED)
+    with pytest.raises(NoSlotError, match="fred: 1 programs of this user are running, and no more than 1 may"):
+        world.admission.admit(FRED)
+    world.admission.ended(FRED, seconds=1.0, failed=False)
+    world.admission.admit(FRED)
 
 
 def test_a_user_may_be_given_more_or_none(world: World) -> None:
@@ -65,7 +67,7 @@ def test_a_quarter_of_the_slots_is_kept_for_proven_users(world: World) -> None:
     assert sum(world.admits(user) for user in users("unknown", 30)) == 6
     assert world.admits(FRED)
     assert world.admits(MARY)
-    assert world.lanes.counters() == {
+    assert world.admission.counters() == {
         "programs": 8,
         "programs_refused": 24,
         "users_penalised": 0,
@@ -78,8 +80,8 @@ def test_all_slots_are_all_there_are(world: World) -> None:
     for user in proven:
         world.run(user)
     assert sum(world.admits(user) for user in proven) == 8
-    with pytest.raises(LaneFullError, match="8 programs in all are running, and no more than 8 may"):
-        world.lanes.admit(proven[8])
+    with pytest.raises(NoSlotError, match="8 programs in all are running, and no more than 8 may"):
+        world.admission.admit(proven[8])
 
 
 def test_users_on_probation_have_a_quarter_of_the_slots(world: World) -> None:
@@ -88,11 +90,11 @@ def test_users_on_probation_have_a_quarter_of_the_slots(world: World) -> None:
         world.run(user, seconds=11.0)
     assert sum(world.admits(user) for user in slow) == 2
     assert sum(world.admits(user) for user in users("unknown", 8)) == 4
-    assert world.lanes.counters()["users_on_probation"] == 5
+    assert world.admission.counters()["users_on_probation"] == 5
 
 
 def test_a_single_slot_is_for_everybody() -> None:
-    world = World(LaneSettings(slots=1))
+    world = World(ProgramAdmissionSettings(slots=1))
     world.run(FRED, seconds=100.0)
     assert world.admits(FRED)
     assert not world.admits(MARY)
@@ -104,7 +106,7 @@ def test_users_whose_programs_hang_cost_unknown_ones_one_time_limit(world: World
     assert not world.admits(FRED)
     world.now += 300.0
     for user in taken:
-        world.lanes.ended(user, seconds=300.0, failed=True)
+        world.admission.ended(user, seconds=300.0, failed=True)
     world.now += 31.0
     again = [user for user in taken if world.admits(user)]
     assert len(again) == 2
@@ -113,8 +115,8 @@ def test_users_whose_programs_hang_cost_unknown_ones_one_time_limit(world: World
 
 def test_nothing_of_a_user_runs_after_a_failure_until_the_penalty_is_over(world: World) -> None:
     world.run(FRED, failed=True)
-    with pytest.raises(LaneFullError, match="have failed, and none is run for another 30 seconds"):
-        world.lanes.admit(FRED)
+    with pytest.raises(NoSlotError, match="have failed, and none is run for another 30 seconds"):
+        world.admission.admit(FRED)
     world.now += 29.9
     assert not world.admits(FRED)
     assert world.admits(MARY)
@@ -130,7 +132,7 @@ def test_penalties_double_up_to_the_longest(world: World) -> None:
         while not world.admits(FRED):
             world.now += 1.0
         waited.append(world.now - failed_at)
-        world.lanes.ended(FRED, seconds=0.0, failed=True)
+        world.admission.ended(FRED, seconds=0.0, failed=True)
         world.now += 200.0
     assert waited == [30.0, 120.0, 200.0, 200.0, 200.0]
 
@@ -141,7 +143,7 @@ def test_forgiving_goes_step_by_step(world: World) -> None:
         world.now += seconds
     for left in (1, 1, 0):
         world.run(FRED)
-        assert world.lanes.counters()["users_on_probation"] == left
+        assert world.admission.counters()["users_on_probation"] == left
     world.run(FRED, failed=True)
     world.now += 30.0
     assert world.admits(FRED)
@@ -161,21 +163,21 @@ def test_a_slow_success_neither_forgives_nor_penalises(world: World) -> None:
 def test_old_trouble_is_forgotten(world: World) -> None:
     world.run(FRED, failed=True)
     world.now += 30.0 + 200.0
-    assert world.lanes.counters()["users_on_probation"] == 1
+    assert world.admission.counters()["users_on_probation"] == 1
     world.now += 0.1
-    assert world.lanes.counters()["users_on_probation"] == 0
+    assert world.admission.counters()["users_on_probation"] == 0
     world.run(FRED, failed=True)
     world.now += 30.0
     assert world.admits(FRED)
 
 
 def test_no_more_users_are_remembered_than_the_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_lanes, "KNOWN_USERS_MAX", 3)
+    monkeypatch.setattr(program_admission, "KNOWN_USERS_MAX", 3)
     for user in users("troubled", 4):
         world.run(user, failed=True)
     for user in users("proven", 4):
         world.run(user)
-    assert world.lanes.counters()["users_penalised"] == 3
+    assert world.admission.counters()["users_penalised"] == 3
     assert world.admits(UserName("troubled0"))
     taken = [user for user in users("unknown", 8) if world.admits(user)]
     assert len(taken) == 5
@@ -185,7 +187,7 @@ def test_no_more_users_are_remembered_than_the_limit(world: World, monkeypatch: 
 
 @given(st.integers(1, 40), st.integers(0, 60))
 def test_a_proven_user_runs_beside_any_number_of_hung_ones(slots: int, hung: int) -> None:
-    world = World(LaneSettings(slots=slots))
+    world = World(ProgramAdmissionSettings(slots=slots))
     world.run(FRED)
     for user in users("hung", hung):
         world.admits(user)
@@ -199,7 +201,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(LaneSettings(slots=4, per_user=2, slow_seconds=10, penalty_first_seconds=5))
+        self.world = World(ProgramAdmissionSettings(slots=4, per_user=2, slow_seconds=10, penalty_first_seconds=5))
         self.running: Counter[UserName] = Counter()
         self.box: dict[UserName, float] = {}
 
@@ -216,7 +218,7 @@ class Histories(RuleBasedStateMachine):
     def end(self, data: st.DataObject, seconds: float, failed: bool) -> None:
         user = data.draw(st.sampled_from(sorted(+self.running)))
         self.running[user] -= 1
-        self.world.lanes.ended(user, seconds=seconds, failed=failed)
+        self.world.admission.ended(user, seconds=seconds, failed=failed)
         self.box[user] = self.world.now + 5 if failed else 0.0
 
     @rule(seconds=st.floats(0, 10_000))
@@ -225,12 +227,12 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def no_slot_is_lost_or_made(self) -> None:
-        assert self.world.lanes.counters()["programs"] == self.running.total() <= 4
+        assert self.world.admission.counters()["programs"] == self.running.total() <= 4
 
     def teardown(self) -> None:
         for user, count in self.running.items():
             for _ in range(count):
-                self.world.lanes.ended(user, seconds=0.0, failed=False)
+                self.world.admission.ended(user, seconds=0.0, failed=False)
         self.world.now += 1e6
         # Whatever was, everybody is served again: three unknown users, or four of whom all are proven.
         assert sum(self.world.admits(user) for user in self.NAMES) >= 3

@@ -35,7 +35,7 @@ KNOWN_USERS_MAX: Final = 100_000
 Value = TypeVar("Value")
 
 
-class LaneFullError(Exception):
+class NoSlotError(Exception):
     """No program of this user may start now; the text says why, for a log."""
 
 
@@ -55,12 +55,12 @@ _WHOSE: Final[Mapping[Standing, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class LaneSettings:
+class ProgramAdmissionSettings:
     """How many programs may run, and how long users whose programs make trouble have to wait.
 
     Attributes:
         slots: deliveries with programs under way at once, of all users.
-        per_user: of one user, unless ``ProgramLanes.admit`` is told another number.
+        per_user: of one user, unless ``ProgramAdmission.admit`` is told another number.
         slow_seconds: a program that takes longer puts its user on probation.
         penalty_first_seconds: how long nothing of a user is run after a first failure.
         penalty_seconds_max: and at most, after many.
@@ -81,7 +81,7 @@ class _Trouble:
     until: float
 
 
-class ProgramLanes:
+class ProgramAdmission:
     """Keeps the rules above for one site.
 
     Memory is bounded by ``KNOWN_USERS_MAX``; everything but ``counters`` takes a time that grows with the slots only.
@@ -91,7 +91,7 @@ class ProgramLanes:
         clock: seconds that never go back.
     """
 
-    def __init__(self, settings: LaneSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: ProgramAdmissionSettings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._clock = clock
         quarter = settings.slots // 4
@@ -114,12 +114,12 @@ class ProgramLanes:
             at_most: how many slots this user may have at once; None for what everybody may.
 
         Raises:
-            LaneFullError: there is none for this user now; nothing was taken.
+            NoSlotError: there is none for this user now; nothing was taken.
         """
         refusal = self._refusal(user, self._settings.per_user if at_most is None else at_most)
         if refusal is not None:
             self._refused += 1
-            raise LaneFullError(f"{user}: {refusal}")
+            raise NoSlotError(f"{user}: {refusal}")
         self._running[user] += 1
 
     def ended(self, user: UserName, *, seconds: float, failed: bool) -> None:
