@@ -28,6 +28,7 @@ class WatchingOs:
 
         def watched(*arguments: Any, **names: Any) -> Any:
             before = _opened(arguments[0]) if name == "fsync" else None
+            made = name == "open" and not _named(arguments[0], names.get("dir_fd")).exists()
             result = value(*arguments, **names)
             if name in _WRITES:
                 self.unsynced.add(_opened(arguments[0]))
@@ -37,7 +38,7 @@ class WatchingOs:
                 gone = _named(arguments[0], names.get("dir_fd"))
                 self.unsynced.discard(gone)
                 self.unsynced.add(gone.parent)
-            elif name == "open" and arguments[1] & os.O_CREAT:
+            elif made:
                 self.unsynced.add(_opened(result).parent)
             elif before is not None:
                 self.unsynced.discard(before)
