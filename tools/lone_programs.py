@@ -19,7 +19,7 @@ from delivery.engine import Run
 from delivery.errors import ProgramDeferredError
 from delivery.program_keeper import ProgramLimits
 from delivery.resolver import Account
-from mta.server.held_programs import held_programs
+from mta.server.program_client import programs_over
 from mta.server.program_process import serve_programs
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.children import EXIT_SOFTWARE, leave_parent
@@ -61,7 +61,7 @@ class LonePrograms:
             raise ProgramDeferredError(f"{account.recipient.address}: only root can run programs as another account")
         with suppress(ChannelError):  # its end is noticed when it should answer
             Channel(end).send(Frame({"seconds": account.programs.seconds}))
-        with held_programs(end, account.programs.seconds, self._variables) as run:
+        with programs_over(end, account.programs.seconds, self._variables) as run:
             yield run
 
 

@@ -20,7 +20,7 @@ from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
 from delivery.resolver import Account
 from mta.server.deliveries import AccountDeliveries
-from mta.server.held_programs import held_programs
+from mta.server.program_client import programs_over
 from serving.spawner_client import SpawnerClient
 from serving.threads import Raised, Threads
 
@@ -82,7 +82,7 @@ class ProgramDeliveries:
         await self._in_thread(lambda: self._with_programs(given.end, account, sender, message))
 
     def _with_programs(self, end: socket.socket, account: Account, sender: str | None, message: Message) -> None:
-        with held_programs(end, account.programs.seconds, self._variables) as run:
+        with programs_over(end, account.programs.seconds, self._variables) as run:
             self._agent.deliver(account, sender, message, held=run)
 
     async def _in_thread(self, function: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from delivery.errors import ProgramDeferredError
 from delivery.program_keeper import ProgramLimits
 from delivery.programs import Ended
 from mta.server import program_process
-from mta.server.held_programs import held_programs
+from mta.server.program_client import programs_over
 from mta.server.program_dialogue import TAKEN, parse_answer, program_request
 from mta.server.program_process import run_program_process
 from serving.channel import Channel, ChannelError, Frame, socket_pair
@@ -73,7 +73,7 @@ def world() -> Iterator[World]:
 def test_programs_of_a_delivery_run_one_after_another(world: World) -> None:
     end = world.order()
     world.give_slot()
-    with held_programs(end, 60.0, VARIABLES) as run:
+    with programs_over(end, 60.0, VARIABLES) as run:
         assert run('cat; pwd; echo "$EXT"', {b"EXT": b"list"}, [b"message\n"]) == Ended(0, b"message\n/\nlist\n")
         assert run("exit 99", {}, []) == Ended(99, b"")
     assert world.given_back() is False
@@ -83,7 +83,7 @@ def test_a_process_serves_one_delivery_after_another(world: World) -> None:
     for command, failed in (("exit 111", True), ("exit 100", False)):
         end = world.order()
         world.give_slot()
-        with held_programs(end, 60.0, VARIABLES) as run:
+        with programs_over(end, 60.0, VARIABLES) as run:
             run(command, {}, [])
         assert world.given_back() is failed
 
@@ -91,7 +91,7 @@ def test_a_process_serves_one_delivery_after_another(world: World) -> None:
 def test_the_order_says_how_long_a_program_may_take(world: World) -> None:
     end = world.order(seconds=0.2)
     world.give_slot()
-    with held_programs(end, 60.0, VARIABLES) as run:
+    with programs_over(end, 60.0, VARIABLES) as run:
         assert run("exec sleep 600", {}, []).status is None
     assert world.given_back() is True
 
@@ -102,7 +102,7 @@ def test_without_a_slot_nothing_is_run(world: World) -> None:
     world.control.send(Frame({"refused": "all are taken"}))
     with (
         pytest.raises(ProgramDeferredError, match="no program may start now: all are taken"),
-        held_programs(end, 60.0, VARIABLES),
+        programs_over(end, 60.0, VARIABLES),
     ):
         raise AssertionError("never taken")
     assert world.control.receive() == IDLE
@@ -112,7 +112,7 @@ def test_a_program_that_cannot_be_started_is_tried_again(world: World, monkeypat
     monkeypatch.setattr(program_process, "SHELL", b"/no/such/shell")
     end = world.order()
     world.give_slot()
-    with held_programs(end, 60.0, VARIABLES) as run, pytest.raises(ProgramDeferredError, match="No such file"):
+    with programs_over(end, 60.0, VARIABLES) as run, pytest.raises(ProgramDeferredError, match="No such file"):
         run("true", {}, [])
     assert world.given_back() is True
 
@@ -137,7 +137,7 @@ def test_it_ends_with_the_spawner() -> None:
     end = made.order()
     assert made.control.receive() == TAKE
     made.close()
-    with pytest.raises(ProgramDeferredError), held_programs(end, 60.0, VARIABLES):
+    with pytest.raises(ProgramDeferredError), programs_over(end, 60.0, VARIABLES):
         raise AssertionError("never taken")
 
 
@@ -146,7 +146,7 @@ def test_a_process_that_ends_or_talks_nonsense_is_temporary(answer: Frame | None
     ours, theirs = socket_pair()
     process = Channel(theirs)
     process.send(TAKEN)
-    with held_programs(ours, 60.0, VARIABLES) as run:
+    with programs_over(ours, 60.0, VARIABLES) as run:
         if answer is not None:
             process.send(answer)
         else:
@@ -157,9 +157,9 @@ def test_a_process_that_ends_or_talks_nonsense_is_temporary(answer: Frame | None
 
 
 def test_a_process_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mta.server.held_programs.LATE_SECONDS", 0.0)
+    monkeypatch.setattr("mta.server.program_client.LATE_SECONDS", 0.0)
     ours, theirs = socket_pair()
-    with theirs, pytest.raises(ProgramDeferredError, match="cannot be read"), held_programs(ours, 0.05, VARIABLES):
+    with theirs, pytest.raises(ProgramDeferredError, match="cannot be read"), programs_over(ours, 0.05, VARIABLES):
         raise AssertionError("never taken")
 
 
@@ -167,7 +167,7 @@ def test_a_command_with_a_nul_is_none() -> None:
     ours, theirs = socket_pair()
     with Channel(theirs) as process:
         process.send(TAKEN)
-        with held_programs(ours, 60.0, VARIABLES) as run, pytest.raises(ProgramDeferredError, match="NUL"):
+        with programs_over(ours, 60.0, VARIABLES) as run, pytest.raises(ProgramDeferredError, match="NUL"):
             run("true\0", {}, [])
     with pytest.raises(ChannelError):
         parse_answer(Frame())
@@ -178,5 +178,5 @@ def test_a_command_with_a_nul_is_none() -> None:
 def test_a_process_that_has_ended_is_temporary() -> None:
     ours, theirs = socket_pair()
     theirs.close()
-    with pytest.raises(ProgramDeferredError, match="has ended"), held_programs(ours, 60.0, VARIABLES):
+    with pytest.raises(ProgramDeferredError, match="has ended"), programs_over(ours, 60.0, VARIABLES):
         raise AssertionError("never taken")

@@ -17,7 +17,7 @@ from serving.channel import Channel, ChannelError, Frame
 
 
 @contextlib.contextmanager
-def held_programs(end: socket.socket, seconds: float, variables: Mapping[bytes, bytes]) -> Iterator[Run]:
+def programs_over(end: socket.socket, seconds: float, variables: Mapping[bytes, bytes]) -> Iterator[Run]:
     """Hold the slot of one delivery; gives what runs its programs.
 
     Args:
