@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     add_operation_options(parser)
     parser.add_argument("old_spool", metavar="OLDSPOOL", type=Path, help="the directory with the old mboxes")
     parser.add_argument("--user", metavar="NAME", action="append", help="only this user")
+    parser.add_argument(
+        "--exclude", metavar="NAME", action="append", default=[], help="leave out the mailbox or file of this name"
+    )
     parser.add_argument("--domain", metavar="D", help="only users who belong to this domain")
     parser.add_argument(
         "--old-layout",
@@ -68,6 +71,7 @@ def _import(options: argparse.Namespace) -> int:
         old_spool=options.old_spool.absolute(),
         layout=old_layout_named(options.old_layout),
         users=tuple(map(UserName, options.user)) if options.user else None,
+        excluded=frozenset(options.exclude),
         domain=chosen_domain(options, site),
         drops=options.drops.absolute() if options.drops else None,
         emptied=options.emptied,
@@ -93,7 +97,9 @@ def _print(imported: Imported, *, dry_run: bool) -> None:
         if user.outcome is not Outcome.DONE:
             print(f"spool-import: {user.user}: {user.outcome.value}: {user.detail}", file=sys.stderr)
     for path in imported.unknown:
-        print(f"spool-import: {path}: no user's mail; not touched", file=sys.stderr)
+        print(f"spool-import: {path}: not in a mailbox's place; not touched", file=sys.stderr)
+    for path in imported.without_user:
+        print(f"{path}: a mailbox without a user; not touched")
     print(
         f"{imported.messages} messages of {len(imported.users)} users, {len(imported.of(Outcome.BUSY))} busy, "
         f"{len(imported.of(Outcome.TROUBLE))} in trouble"

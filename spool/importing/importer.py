@@ -42,7 +42,7 @@ def import_spool(
             UserImport(one, directory.user(one.user), settings, options, journals, uid_min=uid_min).run()
             for one in counted(mail, progress, "mailboxes", len(mail))
         ]
-    return Imported(tuple(imported), tuple(old.unknown))
+    return Imported(tuple(imported), tuple(old.without_user), tuple(old.unknown))
 
 
 def _find(directory: AssignDirectory, options: ImportOptions) -> OldSpool:
@@ -57,7 +57,14 @@ def _find(directory: AssignDirectory, options: ImportOptions) -> OldSpool:
             return False
         return True
 
-    return find_old_mail(options.old_spool, options.layout, is_user, users=options.users, drops=options.drops)
+    return find_old_mail(
+        options.old_spool,
+        options.layout,
+        is_user,
+        users=options.users,
+        excluded=options.excluded,
+        drops=options.drops,
+    )
 
 
 def _membership(site: Site, options: ImportOptions) -> Callable[[UserName], bool]:

@@ -54,9 +54,16 @@ class OldMail:
 
 @dataclass(slots=True)
 class OldSpool:
-    """What was found: the mail of users, in the order of their names, and what is nobody's."""
+    """What was found.
+
+    Attributes:
+        mail: of users, in the order of their names.
+        without_user: mboxes, and what lies beside mboxes, whose names are no user's.
+        unknown: what is in no mailbox's place: somebody's mail may be among it.
+    """
 
     mail: list[OldMail] = field(default_factory=list)
+    without_user: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
 
 
@@ -66,6 +73,7 @@ def find_old_mail(
     is_user: Callable[[UserName], bool],
     *,
     users: Collection[UserName] | None = None,
+    excluded: Collection[str] = (),
     drops: Path | None = None,
 ) -> OldSpool:
     """Look through an old spool, without opening a file in it.
@@ -75,12 +83,14 @@ def find_old_mail(
         layout: says in which directory of it a user's mbox lies.
         is_user: whether there is a user of this name.
         users: look for these only; what is nobody's is then not told.
+        excluded: names of mailboxes, and of other files, that are left out.
         drops: a directory in which qpopper's temporary drops lie, beside those next to the mboxes.
 
     Raises:
         MailboxUnavailableError: a directory cannot be read.
     """
     found: dict[UserName, OldMail] = {}
+    without_user: list[Path] = []
     unknown: list[Path] = []
 
     def mail_of(user: UserName) -> OldMail:
@@ -95,16 +105,23 @@ def find_old_mail(
         for entry in _entries(directory):
             path = directory / entry.name
             user = _user(entry.name)
-            if user is not None and is_user(user) and layout.path(root, user) == path and not _is_directory(entry):
-                mail_of(user).there = True
+            if user is not None and layout.path(root, user) == path and not _is_directory(entry):
+                if is_user(user):
+                    mail_of(user).there = True
+                elif not _is_lock(entry):
+                    without_user.append(path)
             elif entry.name.startswith("."):
-                _note_beside(path, is_user, mail_of)
+                _note_beside(path, is_user, mail_of, without_user)
             elif not _is_lock(entry):
                 unknown.append(path)
     for entry in _entries(drops) if drops else ():
-        _note_beside(Path(entry.path), is_user, mail_of)
-    wanted = [found[user] for user in sorted(found) if users is None or user in users]
-    return OldSpool(wanted, sorted(unknown) if users is None else [])
+        _note_beside(Path(entry.path), is_user, mail_of, without_user)
+    wanted = [user for user in sorted(found) if (users is None or user in users) and user.text not in excluded]
+    nobodys = (
+        sorted(path for path in set(paths) if users is None and _mailbox_name(path) not in excluded)
+        for paths in (without_user, unknown)
+    )
+    return OldSpool([found[user] for user in wanted], *nobodys)
 
 
 def aside_of(mbox: Path) -> Path:
@@ -139,17 +156,32 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
             return []
 
 
-def _note_beside(path: Path, is_user: Callable[[UserName], bool], mail_of: Callable[[UserName], OldMail]) -> None:
-    """Note a temporary drop or what was put aside; other names with a dot in front are nobody's mail."""
-    for suffix in (_DROP_SUFFIX, ASIDE_SUFFIX):
-        if not path.name.endswith(suffix):
-            continue
-        user = _user(path.name[1:].removesuffix(suffix))
-        if user is not None and is_user(user):
-            if suffix == _DROP_SUFFIX:
-                mail_of(user).drop = path
-            else:
-                mail_of(user).aside = path
+def _note_beside(
+    path: Path,
+    is_user: Callable[[UserName], bool],
+    mail_of: Callable[[UserName], OldMail],
+    without_user: list[Path],
+) -> None:
+    """Note a temporary drop or what was put aside; other names are nobody's mail there."""
+    name = _mailbox_name(path)
+    user = _user(name)
+    if user is None or name == path.name:
+        return
+    if not is_user(user):
+        without_user.append(path)
+    elif path.name.endswith(_DROP_SUFFIX):
+        mail_of(user).drop = path
+    else:
+        mail_of(user).aside = path
+
+
+def _mailbox_name(path: Path) -> str:
+    """Say which mailbox a file is of, by its name: an mbox's is the mailbox's."""
+    if path.name.startswith("."):
+        for suffix in (_DROP_SUFFIX, ASIDE_SUFFIX):
+            if path.name.endswith(suffix):
+                return path.name[1:].removesuffix(suffix)
+    return path.name
 
 
 def _user(name: str) -> UserName | None:

@@ -30,6 +30,7 @@ class ImportOptions:
         old_spool: the directory of the old mboxes.
         layout: where in it a user's mbox lies.
         users: these only; None for all.
+        excluded: names of mailboxes, and of other files of the old spool, that are left out.
         domain: only users who belong to it; None for all.
         drops: a directory with qpopper's temporary drops, beside those next to the mboxes.
         emptied: what becomes of emptied mboxes.
@@ -40,6 +41,7 @@ class ImportOptions:
     old_spool: Path
     layout: Layout
     users: tuple[UserName, ...] | None = None
+    excluded: frozenset[str] = frozenset()
     domain: DomainName | None = None
     drops: Path | None = None
     emptied: Emptied = Emptied.KEEP
@@ -78,9 +80,16 @@ class UserImported:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import came to. ``unknown`` are the files in the old spool that are no user's; nobody touched them."""
+    """What an import came to.
+
+    Attributes:
+        users: those who have old mail, or a place for it.
+        without_user: old mailboxes whose names are no user's; nobody touched them.
+        unknown: what else is in the old spool, and may be somebody's mail in a wrong place; nobody touched it.
+    """
 
     users: tuple[UserImported, ...]
+    without_user: tuple[Path, ...]
     unknown: tuple[Path, ...]
 
     @property

@@ -39,21 +39,41 @@ def test_what_is_imported_is_told(old: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_report_is_also_json(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (old / "zed").touch()
+    for name in ("zed", "Zed"):
+        (old / name).touch()
     assert spool_import.main([str(old), "--json"]) == 4
     assert json.loads(capsys.readouterr().out) == {
         "users": [{"user": "ann", "mbox": str(old / "ann"), "outcome": "done", "messages": 1, "detail": None}],
-        "unknown": [str(old / "zed")],
+        "without_user": [str(old / "zed")],
+        "unknown": [str(old / "Zed")],
     }
 
 
-def test_a_person_is_needed_for_trouble_and_for_what_is_nobody_s(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_is_needed_for_trouble(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (old / "ann").write_bytes(b"no mbox\n")
-    (old / "zed").touch()
     assert spool_import.main([str(old)]) == 4
-    err = capsys.readouterr().err
-    assert "ann: trouble:" in err
-    assert f"{old / 'zed'}: no user's mail" in err
+    assert "ann: trouble:" in capsys.readouterr().err
+
+
+def test_a_person_is_needed_for_what_is_in_no_mailbox_s_place(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (old / "Ann").touch()
+    assert spool_import.main([str(old)]) == 4
+    assert f"{old / 'Ann'}: not in a mailbox's place" in capsys.readouterr().err
+    assert spool_import.main([str(old), "--exclude", "Ann"]) == 0
+
+
+def test_mailboxes_without_a_user_are_told_and_no_trouble(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("zed", "zoe"):
+        (old / name).write_bytes(MESSAGE)
+    assert spool_import.main([str(old)]) == 0
+    assert spool_import.main([str(old), "--exclude", "zed", "--exclude", "zoe"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ann: 1 messages imported",
+        f"{old / 'zed'}: a mailbox without a user; not touched",
+        f"{old / 'zoe'}: a mailbox without a user; not touched",
+        "1 messages of 1 users, 0 busy, 0 in trouble",
+        "0 messages of 1 users, 0 busy, 0 in trouble",
+    ]
 
 
 def test_a_busy_mbox_is_for_the_next_run(old: Path) -> None:

@@ -34,7 +34,7 @@ def test_mail_is_moved_in_order_and_the_old_mbox_stays_empty(old: Old) -> None:
     old.site.deliver("ann", b"Subject: new\n\n")
     old.mbox.write_bytes(old_mbox([1, 2, 3]))
     imported = old.run()
-    assert (imported.messages, imported.unknown) == (3, ())
+    assert (imported.messages, imported.without_user, imported.unknown) == (3, (), ())
     assert [octets for octets in old.octets() if b"new" not in octets] == shown([1, 2, 3])
     assert old.mbox.read_bytes() == b""
 
@@ -59,7 +59,8 @@ def test_marks_of_mail_readers_are_kept(old: Old) -> None:
 def test_mail_of_nobody_is_told_and_not_touched(old: Old) -> None:
     zed = old.options.old_spool / "zed"
     zed.write_bytes(old_mbox([1]))
-    assert old.run().unknown == (zed,)
+    assert old.run().without_user == (zed,)
+    assert old.run(excluded=frozenset({"zed"})).without_user == ()
     assert zed.read_bytes() == old_mbox([1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from spool.names import UserName
 USERS = {UserName(name) for name in ("ann", "bob", "a", "k-chinnen")}
 
 
-def found(root: Path, layout: str = "flat", *users: str, drops: Path | None = None) -> OldSpool:
+def found(
+    root: Path, layout: str = "flat", *users: str, excluded: Collection[str] = (), drops: Path | None = None
+) -> OldSpool:
     only = [UserName(user) for user in users] or None
-    return find_old_mail(root, old_layout_named(layout), USERS.__contains__, users=only, drops=drops)
+    return find_old_mail(root, old_layout_named(layout), USERS.__contains__, users=only, excluded=excluded, drops=drops)
 
 
 def touch(*paths: Path) -> None:
@@ -50,7 +53,16 @@ def test_mail_of_users_and_what_is_nobody_s_are_told_apart(tmp_path: Path) -> No
     (tmp_path / "bob").mkdir()
     old = found(tmp_path)
     assert [(mail.user.text, mail.mbox, mail.there) for mail in old.mail] == [("ann", tmp_path / "ann", True)]
-    assert old.unknown == [tmp_path / "Bob", tmp_path / "bob", tmp_path / "zed"]
+    assert old.without_user == [tmp_path / ".zed.pop", tmp_path / "zed"]
+    assert old.unknown == [tmp_path / "Bob", tmp_path / "bob"]
+
+
+def test_names_can_be_left_out(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("ann", ".ann.pop", "bob", "zed", ".zed.pop", "zoe", "Bob", "Backup")))
+    old = found(tmp_path, excluded=("ann", "zed", "Bob"))
+    assert [mail.user.text for mail in old.mail] == ["bob"]
+    assert (old.without_user, old.unknown) == ([tmp_path / "zoe"], [tmp_path / "Backup"])
+    assert found(tmp_path, "flat", "ann", excluded=["ann"]).mail == []
 
 
 def test_what_qpopper_and_we_leave_beside_an_mbox_belongs_to_it(tmp_path: Path) -> None:
@@ -66,11 +78,20 @@ def test_drops_may_lie_elsewhere(tmp_path: Path) -> None:
     assert (ann.mbox, ann.drop, ann.there) == (tmp_path / "old" / "ann", tmp_path / "drops" / ".ann.pop", False)
 
 
+def test_drops_may_be_said_to_lie_beside_the_mboxes(tmp_path: Path) -> None:
+    touch(tmp_path / ".ann.pop", tmp_path / "ann", tmp_path / ".zed.pop")
+    old = found(tmp_path, drops=tmp_path)
+    [ann] = old.mail
+    assert (ann.drop, ann.aside, ann.there) == (tmp_path / ".ann.pop", None, True)
+    assert old.without_user == [tmp_path / ".zed.pop"]
+
+
 def test_in_a_hashed_spool_only_the_layout_s_place_is_a_user_s(tmp_path: Path) -> None:
     touch(tmp_path / "k" / "-" / "k-chinnen", tmp_path / "a" / "n" / "bob", tmp_path / "ann", tmp_path / "b" / "x")
-    touch(tmp_path / "a" / "n" / ".ann.pop", tmp_path / "k" / ".hidden", tmp_path / "x.lock")
+    touch(*(tmp_path / name for name in ("a/n/.ann.pop", "a/n/bob.lock", "k/.hidden", "x.lock")))
     old = found(tmp_path, "qpopper2")
     assert [mail.mbox for mail in old.mail] == [tmp_path / "a" / "n" / "ann", tmp_path / "k" / "-" / "k-chinnen"]
+    assert old.without_user == []
     assert old.unknown == [tmp_path / "a" / "n" / "bob", tmp_path / "ann", tmp_path / "b" / "x"]
 
 
@@ -78,5 +99,5 @@ def test_for_some_users_nothing_else_is_told(tmp_path: Path) -> None:
     touch(tmp_path / "ann", tmp_path / "bob", tmp_path / "zed")
     old = found(tmp_path, "flat", "bob", "a")
     assert [mail.user.text for mail in old.mail] == ["bob"]
-    assert old.unknown == []
+    assert (old.without_user, old.unknown) == ([], [])
     assert found(tmp_path, "first", "ann").mail == []
