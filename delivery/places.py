@@ -94,6 +94,11 @@ class Places:
         to = self._recipient
         parent, name = os.path.split(path)
         directory = self._opened(parent or ".")
+        if kind is MailboxKind.MAILDIR:
+            try:
+                os.stat(name or ".", dir_fd=directory, follow_symlinks=False)
+            except OSError as error:  # said here, where the path is still the one that the user wrote
+                raise MailboxUnavailableError(f"{to.home}: no Maildir {path}: {error.strerror}") from error
         return MailboxLocation(
             user=to.user,
             uid=to.uid,
@@ -110,9 +115,7 @@ class Places:
             descriptor = (
                 os.open(directory, _LOOK, dir_fd=self._home)
                 if self._follow_links
-                else open_beneath(
-                    self._home, directory.removeprefix(str(self._recipient.home)).lstrip("/") or ".", _LOOK
-                )
+                else open_beneath(self._home, self._from_home(directory), _LOOK)
             )
         except OSError as error:
             if error.errno in {errno.EXDEV, errno.ELOOP}:
@@ -120,6 +123,11 @@ class Places:
             raise MailboxUnavailableError(f"{directory}: {error.strerror}") from error
         self._directories.callback(os.close, descriptor)
         return descriptor
+
+    def _from_home(self, directory: str) -> str:
+        """Write a directory as seen from the home; one that is not below it is left, for ``open_beneath`` to refuse."""
+        path, home = Path(directory), self._recipient.home
+        return str(path.relative_to(home)) if path.is_relative_to(home) else directory
 
 
 def _normal(path: Path) -> str:

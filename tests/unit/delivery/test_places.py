@@ -69,6 +69,21 @@ def test_no_path_leads_out_of_the_home_where_users_share_a_uid(home: TestHome, t
     assert (outside / "Mailbox").exists()
 
 
+@pytest.mark.parametrize("path", ["/lists/cooking", "{home}2/cooking", "{home}/../{name}2/cooking"])
+def test_an_absolute_path_elsewhere_is_not_taken_for_one_in_the_home(home: TestHome, path: str) -> None:
+    for directory in ("lists", "2", f"{home.path.name}2"):
+        (home.path / directory).mkdir()
+    with pytest.raises(InstructionsError, match="leads out of the home"):
+        deliver(home, MboxFile(path.format(home=home.path, name=home.path.name)))
+    assert list(home.path.rglob("cooking")) == []
+
+
+def test_a_missing_maildir_is_named_as_the_user_wrote_it(home: TestHome) -> None:
+    (home.path / "lists").mkdir()
+    with pytest.raises(MailboxUnavailableError, match=r"no Maildir \./lists/Other: No such file or directory"):
+        deliver(home, MaildirFile("./lists/Other"))
+
+
 def test_no_mbox_is_a_link(home: TestHome, tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("")
     (home.path / "Mailbox").symlink_to(tmp_path / "outside")
