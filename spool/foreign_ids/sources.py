@@ -16,7 +16,7 @@ from spool.foreign_ids.credentials import Credentials, read_credentials
 from spool.foreign_ids.dovecot import DovecotIds
 from spool.foreign_ids.dovecot_format import UidlFormat
 from spool.foreign_ids.listed import ListedIds
-from spool.foreign_ids.old_mailbox import FoundIds, IdFinder, OldMailbox
+from spool.foreign_ids.old_mailbox import IdFinder
 from spool.foreign_ids.old_server import PORTS, OldServer, Security
 from spool.foreign_ids.user_files import ListFile, read_list
 from spool.names import UserName
@@ -152,16 +152,6 @@ def live_source(options: LiveOptions) -> LiveSource:
         context=context,
     )
     return LiveSource(server, read_credentials(options.credentials, options.login))
-
-
-def read_foreign_ids(source: IdSource, mailbox: OldMailbox) -> FoundIds:
-    """Return the id of each message of a mailbox on the old server, None where it had none that can be told.
-
-    Raises:
-        ForeignIdsError: the ids cannot be had.
-        OSError: the mailbox cannot be read.
-    """
-    return source.finder(mailbox.user)(mailbox)
 
 
 _Maker: TypeAlias = Callable[[str, SourceOptions], IdSource]

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from spool.errors import ForeignIdsError
+from spool.foreign_ids.old_mailbox import FoundIds, OldMailbox
 from spool.foreign_ids.sources import (
     SOURCES,
+    IdSource,
     LiveOptions,
     LiveSource,
     SourceOptions,
     live_source,
-    read_foreign_ids,
     source_named,
 )
 from spool.names import UserName
@@ -24,17 +25,20 @@ from tests.unit.spool.foreign_ids.old_servers import LOGGED_IN, Scripted
 NOTHING = SourceOptions()
 
 
+def ids_of(source: IdSource, mailbox: OldMailbox) -> FoundIds:
+    return source.finder(mailbox.user)(mailbox)
+
+
 def test_a_formula_is_the_same_for_all() -> None:
     source = source_named("qmail-pop3d", NOTHING)
     assert source.name == "qmail-pop3d"
-    assert read_foreign_ids(source, maildir("1.a")) == ["1.a"]
+    assert ids_of(source, maildir("1.a")) == ["1.a"]
 
 
 def test_qpopper_has_an_old_style() -> None:
     mailbox = mbox(b"Subject: a\n")
     new, old = (
-        read_foreign_ids(source_named("qpopper", SourceOptions(format=style)), mailbox)[0] or ""
-        for style in (None, "old-style")
+        ids_of(source_named("qpopper", SourceOptions(format=style)), mailbox)[0] or "" for style in (None, "old-style")
     )
     assert (len(new), len(old)) == (20, 32)
 
@@ -42,15 +46,15 @@ def test_qpopper_has_an_old_style() -> None:
 def test_dovecot_has_a_format_and_a_list(tmp_path: Path) -> None:
     (tmp_path / "dovecot-uidlist").write_bytes(b"3 V5 N2\n1 :1.a\n")
     mailbox = maildir("1.a", path=tmp_path)
-    assert read_foreign_ids(source_named("dovecot", NOTHING), mailbox) == ["0000000100000005"]
-    assert read_foreign_ids(source_named("dovecot", SourceOptions(format="%v.%u")), mailbox) == ["5.1"]
+    assert ids_of(source_named("dovecot", NOTHING), mailbox) == ["0000000100000005"]
+    assert ids_of(source_named("dovecot", SourceOptions(format="%v.%u")), mailbox) == ["5.1"]
 
 
 @pytest.mark.parametrize(("name", "text"), [("courier", "/1 9\n1.a 17 1\n"), ("list", "1.a UID1\n")])
 def test_each_user_may_have_a_list_elsewhere(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "yasuhi.list").write_text(text)
     source = source_named(name, SourceOptions(file=f"{tmp_path}/{{user}}.list"))
-    assert read_foreign_ids(source, maildir("1.a")) == ["UID1"]
+    assert ids_of(source, maildir("1.a")) == ["UID1"]
     with pytest.raises(ForeignIdsError, match=r"other\.list"):
         source.finder(UserName("other"))
 
@@ -120,5 +124,5 @@ def test_the_old_server_is_asked_once_for_a_user(credentials: Path, monkeypatch:
     made = live_source(LiveOptions("old", credentials, login="{user}*admin"))
     source = LiveSource(script.server(), made.credentials)
     assert source.name == "live"
-    assert read_foreign_ids(source, maildir("1.a")) == [None]
+    assert ids_of(source, maildir("1.a")) == [None]
     assert script.asked() == [b"USER yasuhi*admin", b"PASS x", b"LIST", b"UIDL", b"QUIT"]
