@@ -30,6 +30,7 @@ from delivery.programs import SHELL, Ended, run_program
 from delivery.resolver import Account
 from delivery.settings import DeliverySettings
 from spool import durable
+from spool.errors import SpoolError
 from spool.homes import opened_home
 from spool.settings import SpoolSettings
 from spool.site import Site
@@ -102,11 +103,17 @@ class DeliveryAgent:
     def explain(self, account: Account, sender: str | None) -> Iterator[str]:
         """Yield what would be done with a message, as the recipient and as text for a person.
 
+        Where the instructions are right, and something else keeps mail from being delivered, the last line says so.
+
         Raises:
             SpoolError: it would not be delivered.
         """
-        with self._prepared(account, sender) as (recipient, plan, _):
+        with self._prepared(account, sender) as (recipient, plan, means):
             yield from explain(recipient, account.wildcard, plan)
+            try:
+                check_possible(plan, means)
+            except SpoolError as error:
+                yield f"not delivered now: {error.status} {error}"
 
     @contextlib.contextmanager
     def _prepared(

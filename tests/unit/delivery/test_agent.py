@@ -148,6 +148,7 @@ def test_it_tells_who_decides(joe: OneUser, home: TestHome) -> None:
         "line 4: forward to a@b",
         "line 5: program true",
         "forwards are sent as: <>",
+        "not delivered now: 4.4.0 neither [delivery] sendmail nor smarthost is set: nothing can be forwarded",
     ]
     home.write(".qmail", "# nothing\n")
     assert explained("joe", "s@x")[-1] == "nothing is done: the message is thrown away"
