@@ -33,13 +33,12 @@ class LockKind(enum.Enum):
     FLOCK = "flock"
 
 
-def try_lock(descriptor: int, kind: LockKind = LockKind.FCNTL, *, exclusive: bool = True) -> bool:
-    """Lock a whole file now, or not at all. A lock already held through this descriptor is changed to this one.
+def try_lock(descriptor: int, kind: LockKind = LockKind.FCNTL) -> bool:
+    """Lock a whole file now, exclusively, or not at all.
 
     Args:
-        descriptor: an open file; for an exclusive ``fcntl`` lock open for writing, for a shared one for reading.
+        descriptor: an open file; for an ``fcntl`` lock open for writing.
         kind: which of the two.
-        exclusive: False for a lock that other shared ones go with.
 
     Returns:
         False if a lock of the same kind, held through another open file, is in the way.
@@ -49,9 +48,9 @@ def try_lock(descriptor: int, kind: LockKind = LockKind.FCNTL, *, exclusive: boo
     """
     try:
         if kind is LockKind.FCNTL:
-            _set_fcntl(descriptor, fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK)
+            _set_fcntl(descriptor, fcntl.F_WRLCK)
         else:
-            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _HELD_BY_ANOTHER:
             return False

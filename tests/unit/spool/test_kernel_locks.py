@@ -25,20 +25,9 @@ def two_openings(tmp_path: Path) -> Iterator[tuple[int, int]]:
 
 
 @BOTH_KINDS
-def test_an_exclusive_lock_keeps_out_another_opening_in_the_same_process(
-    two_openings: tuple[int, int], kind: LockKind
-) -> None:
+def test_a_lock_keeps_out_another_opening_in_the_same_process(two_openings: tuple[int, int], kind: LockKind) -> None:
     first, second = two_openings
     assert try_lock(first, kind)
-    assert not try_lock(second, kind)
-    assert not try_lock(second, kind, exclusive=False)
-
-
-@BOTH_KINDS
-def test_shared_locks_go_together(two_openings: tuple[int, int], kind: LockKind) -> None:
-    first, second = two_openings
-    assert try_lock(first, kind, exclusive=False)
-    assert try_lock(second, kind, exclusive=False)
     assert not try_lock(second, kind)
 
 
