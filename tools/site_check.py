@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import pwd
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from accounts.credentials import Credentials
 from delivery.program_shares import ProgramShares
+from serving.settings import UnixAddress, parse_address
 from spool import durable
 from spool.assign import compile_plain
 from spool.assign_directory import AssignDirectory
@@ -44,6 +46,9 @@ def check_site(site: Site) -> Findings:
         lambda: _domains(site),
         lambda: _quotas(site, remarks),
         lambda: _programs(site, settings, remarks),
+        lambda: _program_user(site, settings),
+        lambda: _listeners(settings),
+        lambda: _patience(settings, remarks),
         lambda: _credentials(site),
     )
     for check in checks:
@@ -95,6 +100,35 @@ def _quotas(site: Site, remarks: list[str]) -> Iterator[str]:
 
 def _programs(site: Site, settings: SiteSettings, remarks: list[str]) -> Iterator[str]:
     remarks += _strangers(site, site.programs, ProgramShares(site.programs, settings.delivery).all())
+    yield from ()
+
+
+def _program_user(site: Site, settings: SiteSettings) -> Iterator[str]:
+    try:
+        account = pwd.getpwnam(settings.delivery.program_user or "")
+    except KeyError:
+        return  # none is named, or the plan says that there is none
+    for user, record in AssignDirectory(site.assign_compiled).users():
+        if record.uid == account.pw_uid:
+            yield f"[delivery] program_user: {account.pw_name} is user {user}, whose mail others' programs could read"
+            return
+
+
+def _listeners(settings: SiteSettings) -> Iterator[str]:
+    for listener in settings.listeners:
+        address = parse_address(listener.address)
+        if isinstance(address, UnixAddress) and not address.path.parent.is_dir():
+            yield f"listener {address}: {address.path.parent}: no such directory"
+
+
+def _patience(settings: SiteSettings, remarks: list[str]) -> Iterator[str]:
+    smarthost, reply = settings.delivery.smarthost_seconds, settings.lmtp.reply_seconds
+    lmtp = any(listener.protocol == "lmtp" for listener in settings.listeners)
+    if settings.delivery.smarthost and lmtp and smarthost >= reply:
+        remarks.append(
+            f"[delivery] smarthost_seconds = {smarthost:g} is not below [lmtp] reply_seconds = {reply:g}: what the "
+            "smarthost takes in between is sent to it again"
+        )
     yield from ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import tomllib
 from collections.abc import Callable
 
@@ -137,6 +138,45 @@ def test_an_owner_of_the_spool_who_is_not_the_service_is_remarked(
     checked = site.run("config", "check")
     assert checked.status == 0
     assert f"{root}: belongs to uid {root.stat().st_uid}, neither to root nor" in checked.out + checked.err
+
+
+def test_an_account_that_has_mail_may_not_run_the_programs_of_others(
+    site: MadeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.add("fred")
+    uid = read_site_settings(Site(site.directory)).spool.root.stat().st_uid
+    accounts = {"fred-himself": uid, "nobody-here": uid + 1}
+    before = pwd.getpwnam
+
+    def named(name: str) -> pwd.struct_passwd:
+        if name not in accounts:
+            return before(name)
+        return pwd.struct_passwd((name, "*", accounts[name], 4711, "", "/", "/bin/false"))
+
+    monkeypatch.setattr(pwd, "getpwnam", named)
+    for name in accounts:
+        with_line(site, f'\n[delivery]\nprogram_user = "{name}"\n')
+        told = f"program_user: {name} is user fred, whose mail others' programs could read"
+        assert (told in site.run("config", "check").err) is (name == "fred-himself")
+        site.settings.write_text(site.settings.read_text().rpartition("\n[delivery]")[0])
+
+
+def test_a_socket_without_a_directory_is_an_error(site: MadeSite) -> None:
+    with_line(site, f'\n[[listener]]\nprotocol = "lmtp"\naddress = "unix:{site.directory}/none/lmtp"\n')
+    checked = site.run("config", "check")
+    assert checked.status == 1
+    assert f"unix:{site.directory}/none/lmtp: {site.directory}/none: no such directory" in checked.err
+
+
+@pytest.mark.parametrize(("seconds", "remarked"), [(30, True), (29, False)])
+def test_a_smarthost_that_may_take_longer_than_lmtp_waits_is_remarked(
+    site: MadeSite, seconds: int, remarked: bool
+) -> None:
+    with_line(site, f'\n[delivery]\nsmarthost = "192.0.2.1:25"\nsmarthost_seconds = {seconds}\n')
+    with_line(site, f'\n[[listener]]\nprotocol = "lmtp"\naddress = "unix:{site.directory}/lmtp"\n')
+    checked = site.run("config", "check")
+    assert checked.status == 0
+    assert ("smarthost_seconds = 30 is not below" in checked.out + checked.err) is remarked
 
 
 def test_users_without_a_password_are_counted(site: MadeSite) -> None:
