@@ -39,26 +39,17 @@ from serving.program_slots import ProgramSlots
 from spool.errors import SpoolError
 
 LOOK_SECONDS: Final = 1.0  # how often ended processes are waited for and idle ones let go
+# The kinds of processes, by what the names of their counters begin with.
+_SESSIONS: Final = ""
+_DELIVERIES: Final = "delivery_"
+_PROGRAMS: Final = "program_"
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveriesPlan:
-    """What is needed for deliveries.
+class AddressedPlan:
+    """What is needed for processes that an address is served by.
 
-    ``resolve`` looks up whose an address is; it blocks shortly and raises a SpoolError. ``admission`` says how many of
-    the processes may run programs.
-    """
-
-    processes: MailProcessPlan
-    resolve: Callable[[str], Order]
-    admission: ProgramAdmissionSettings
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramsPlan:
-    """What is needed to run programs of users who share a uid.
-
-    ``resolve`` looks up whose an address is, as for deliveries; the order's uid and gid are those programs run as.
+    ``resolve`` looks up whose an address is, and as whom that is served; it blocks shortly and raises a SpoolError.
     """
 
     processes: MailProcessPlan
@@ -67,13 +58,19 @@ class ProgramsPlan:
 
 @dataclass(frozen=True, slots=True)
 class SpawnerPlan:
-    """What the spawner may do. ``secret`` is the key of the tickets; ``clock`` is the clock they are dated by."""
+    """What the spawner may do.
+
+    ``secret`` is the key of the tickets; ``clock`` is the clock they are dated by. ``deliveries`` are made as the
+    users; ``programs`` of users who share a uid are run as another account, None if they are not run. ``admission`` is
+    for the programs of both.
+    """
 
     secret: bytearray = field(repr=False)
     sessions: MailProcessPlan
-    deliveries: DeliveriesPlan
+    deliveries: AddressedPlan
+    admission: ProgramAdmissionSettings
     uid_min: int
-    programs: ProgramsPlan | None = None
+    programs: AddressedPlan | None = None
     clock: Callable[[], float] = time.monotonic
 
 
@@ -100,26 +97,26 @@ class Spawner:
         self._plan = plan
         self._child = child
         self._selector = selectors.DefaultSelector()
-        self._admission = ProgramAdmission(plan.deliveries.admission, plan.clock)
+        self._admission = ProgramAdmission(plan.admission, plan.clock)
         self._slots = ProgramSlots(self._admission, plan.clock)
-        self._sessions = MailProcesses(
-            plan.sessions, plan.secret, self._selector, plan.clock, self._forget, _says_nothing_else
-        )
-        self._deliveries = MailProcesses(
-            plan.deliveries.processes, plan.secret, self._selector, plan.clock, self._delivered, self._slots.asked
-        )
-        self._programs = (
-            None
-            if plan.programs is None
-            else MailProcesses(
-                plan.programs.processes, plan.secret, self._selector, plan.clock, self._delivered, self._slots.asked
-            )
-        )
+        self._sessions = self._processes(plan.sessions, self._forget, _says_nothing_else)
+        self._deliveries = self._processes(plan.deliveries.processes, self._delivered, self._slots.asked)
+        self._kinds = {_SESSIONS: self._sessions, _DELIVERIES: self._deliveries}
+        if plan.programs is not None:
+            self._kinds[_PROGRAMS] = self._processes(plan.programs.processes, self._delivered, self._slots.asked)
         self._clients: set[_Client] = set()
         self._used: dict[bytes, float] = {}
         self._refused = 0
         self._end_at: float | None = None  # set while draining
         self._ended = False
+
+    def _processes(
+        self,
+        plan: MailProcessPlan,
+        freed: Callable[[MailProcess], None],
+        asked: Callable[[MailProcess, Frame], None],
+    ) -> MailProcesses:
+        return MailProcesses(plan, self._plan.secret, self._selector, self._plan.clock, freed, asked)
 
     def run(self) -> int:
         """Serve until the supervisor is gone, or it drains and no client or no time is left; the exit status."""
@@ -129,10 +126,8 @@ class Spawner:
         while not self._ended and not self._drained():
             for key, _ in self._selector.select(LOOK_SECONDS):
                 key.data()
-            self._sessions.look()
-            self._deliveries.look()
-            if self._programs is not None:
-                self._programs.look()
+            for processes in self._kinds.values():
+                processes.look()
             if (now := self._plan.clock()) >= forget_at:
                 forget_at = now + LOOK_SECONDS
                 self._used = {nonce: expires for nonce, expires in self._used.items() if expires >= now}
@@ -159,16 +154,12 @@ class Spawner:
                     frame.discard()
 
     def _counters(self) -> dict[str, int]:
-        deliveries = {f"delivery_{name}": value for name, value in self._deliveries.counters().items()}
-        of_programs = {} if self._programs is None else self._programs.counters()
-        programs = {f"program_{name}": value for name, value in of_programs.items()}
-        return {
-            **self._sessions.counters(),
-            **deliveries,
-            **programs,
-            **self._admission.counters(),
-            "refused": self._refused,
+        of_kinds = {
+            f"{prefix}{name}": value
+            for prefix, processes in self._kinds.items()
+            for name, value in processes.counters().items()
         }
+        return {**of_kinds, **self._admission.counters(), "refused": self._refused}
 
     def _connect(self, end: socket.socket) -> None:
         client = _Client(Channel(end))
@@ -227,9 +218,9 @@ class Spawner:
         if "address" in frame.message:
             return self._deliveries, self._permitted(self._plan.deliveries.resolve(frame.text("address")))
         if "programs_of" in frame.message:
-            if self._programs is None or self._plan.programs is None:
+            if self._plan.programs is None:
                 raise RefusedError("no account is set to run programs as")
-            return self._programs, self._permitted(self._plan.programs.resolve(frame.text("programs_of")))
+            return self._kinds[_PROGRAMS], self._permitted(self._plan.programs.resolve(frame.text("programs_of")))
         return self._sessions, self._permitted(self._opened(frame.body))
 
     def _opened(self, ticket_octets: bytes) -> Order:

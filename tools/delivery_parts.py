@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from delivery.agent import DeliveryAgent, has_own_uid
+from delivery.agent import DeliveryAgent, has_own_uid, no_slot_in_dotlock_group
 from delivery.environment import own_variables
 from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
@@ -26,7 +26,7 @@ from serving.blocking import Bulkheads
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
 from serving.orders import Order
 from serving.program_admission import ProgramAdmissionSettings
-from serving.spawner import DeliveriesPlan, ProgramsPlan
+from serving.spawner import AddressedPlan
 from serving.spawner_client import SpawnerClient
 from serving.threads import Threads
 from spool.site_trust import check_only_root_decides
@@ -85,7 +85,7 @@ def remote_bulkheads(parts: ServiceParts, reactor: Any) -> Bulkheads:
     return Bulkheads(reactor, parts.settings.limits, Asking(), lambda _: None)
 
 
-def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
+def deliveries_plan(parts: ServiceParts) -> AddressedPlan:
     """Say what delivery processes are. Nothing is opened yet."""
     settings = parts.settings
     account_of = _looking_up(parts)
@@ -103,10 +103,10 @@ def deliveries_plan(parts: ServiceParts) -> DeliveriesPlan:
         processes_per_user_max=settings.lmtp.delivery_processes_per_user,
         idle_max=settings.lmtp.delivery_processes_idle,
     )
-    return DeliveriesPlan(processes, resolve, admission_settings(settings.delivery))
+    return AddressedPlan(processes, resolve)
 
 
-def programs_plan(parts: ServiceParts) -> ProgramsPlan | None:
+def programs_plan(parts: ServiceParts) -> AddressedPlan | None:
     """Say what program processes are, None where there are none."""
     if parts.programs is None:
         return None
@@ -127,7 +127,7 @@ def programs_plan(parts: ServiceParts) -> ProgramsPlan | None:
         processes_per_user_max=processes_max,  # to the kernel they are all of one user
         idle_max=1,
     )
-    return ProgramsPlan(processes, resolve)
+    return AddressedPlan(processes, resolve)
 
 
 def _looking_up(parts: ServiceParts) -> Callable[[str], Account]:
@@ -154,7 +154,7 @@ def _process_agent(parts: ServiceParts, slot: ProgramSlot) -> DeliveryAgent:
         settings.spool,
         settings.delivery,
         has_own_uid=partial(has_own_uid, root=settings.spool.root),
-        program_slot=slot,
+        program_slot=no_slot_in_dotlock_group if parts.service.groups else slot,
     )
 
 

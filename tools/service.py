@@ -36,7 +36,7 @@ from spool.file_systems import Mounts
 from spool.kept_snapshots import KeptSnapshots
 from spool.site import Site
 from tools.authenticator_parts import build_authenticator
-from tools.delivery_parts import deliveries_plan, programs_plan
+from tools.delivery_parts import admission_settings, deliveries_plan, programs_plan
 from tools.lmtp_callers import trusted_uids
 from tools.program_user import program_identity
 from tools.service_parts import ServiceParts, plan_of
@@ -123,7 +123,12 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
             "mail", partial(run_mail_process, opening(parts, kept)), SESSION_LIMITS, parts.service.groups
         )
         plan = SpawnerPlan(
-            parts.ticket_key, sessions, deliveries_plan(parts), settings.service.uid_min, programs_plan(parts)
+            secret=parts.ticket_key,
+            sessions=sessions,
+            deliveries=deliveries_plan(parts),
+            admission=admission_settings(settings.delivery),
+            uid_min=settings.service.uid_min,
+            programs=programs_plan(parts),
         )
         roles.append(Role(SPAWNER, 1, partial(run_spawner, plan)))
     return roles

@@ -16,7 +16,7 @@ from serving.children import COUNT, READY, Child, Role, fork_child, introduction
 from serving.mail_processes import DELIVERY_LIMITS, MailProcessPlan
 from serving.orders import Order
 from serving.program_admission import ProgramAdmissionSettings
-from serving.spawner import DeliveriesPlan, ProgramsPlan, SpawnerPlan, run_spawner
+from serving.spawner import AddressedPlan, SpawnerPlan, run_spawner
 from spool.errors import NoSuchUserError
 from spool.names import UserName
 
@@ -108,13 +108,11 @@ class RunningSpawner:
             processes_per_user_max=processes_per_user_max,
             idle_seconds=idle_seconds,
         )
-        deliveries = DeliveriesPlan(
-            MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1),
-            resolve,
-            ProgramAdmissionSettings(slots=1),
+        deliveries = AddressedPlan(MailProcessPlan("delivery", deliver, DELIVERY_LIMITS, idle_max=1), resolve)
+        programs = run_programs and AddressedPlan(MailProcessPlan("program", run_programs, DELIVERY_LIMITS), resolve)
+        plan = SpawnerPlan(
+            bytearray(KEY), sessions, deliveries, ProgramAdmissionSettings(slots=1), uid_min, programs or None
         )
-        programs = run_programs and ProgramsPlan(MailProcessPlan("program", run_programs, DELIVERY_LIMITS), resolve)
-        plan = SpawnerPlan(bytearray(KEY), sessions, deliveries, uid_min, programs or None)
         role = Role("spawner", 1, partial(run_spawner, plan))
         self.child: Child = fork_child(role, 1, (), 0.0)
         assert self.child.control.receive() == READY
