@@ -1,7 +1,8 @@
 """What operations on many mailboxes of a site share: the lock, and the directory for what they must remember.
 
 One such operation runs at a time, so that no two of them move or convert the same mailbox. Deliveries, sessions, and
-adding or removing a user neither take this lock nor notice it. It is a kernel lock: it falls with its process.
+adding or removing a user neither take this lock nor notice it; deleting a user's mail takes it. It is a kernel lock: it
+falls with its process.
 """
 
 from __future__ import annotations

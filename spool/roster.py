@@ -35,8 +35,10 @@ from spool.errors import NoSuchUserError, RosterError, SpoolError
 from spool.homes import locate_mailbox
 from spool.layouts import LAYOUTS
 from spool.mailbox import MailboxKind, MailboxLocation
+from spool.maintenance import maintenance
 from spool.names import DomainName, UserName
 from spool.quota.table import write_limit
+from spool.rehash.unfinished import kept_homes
 from spool.roster_files import RosterFiles
 from spool.settings import SpoolSettings
 from spool.site import Site
@@ -164,14 +166,21 @@ class Roster:
         """Remove a user, with every assignment to them; the mail stays where it is unless ``purge`` is given.
 
         Holds when it returns. A purge first renames the home, so that mail that comes meanwhile waits, and bounces when
-        the user is gone. A crash before the end leaves the user, to be removed again; only mail may be gone already.
+        the user is gone. It takes the lock of maintenance, because a home must not be moved, nor mail be carried into
+        it, meanwhile; an old home that a rehash keeps goes, too. A crash before the end leaves the user, to be removed
+        again; only mail may be gone already.
 
         Raises:
             NoSuchUserError: there is none of this name.
-            RosterError: a purge would remove what is not the user's alone.
+            MaintenanceBusyError: there is something to purge, and a maintenance program is running.
+            RosterError: a purge would remove what is not the user's alone, or a rehash of the home is not finished.
             SpoolError: something could not be read or written.
         """
-        with self._files.locked() as assigned:
+        with contextlib.ExitStack() as locks:
+            kept: tuple[Path, ...] = ()
+            if purge:
+                kept = kept_homes(locks.enter_context(maintenance(self._site)), name)
+            assigned = locks.enter_context(self._files.locked())
             record = assigned.assigned(name)
             if record is None or record.user != name.text:
                 self._files.compile_if_stale(assigned)
@@ -179,7 +188,7 @@ class Roster:
             places = self._homes.places_of_mail(name, record.home)
             if purge:
                 _check_purge(record, assigned)
-                for place in places:
+                for place in (*places, *kept):
                     purge_place(place)
                 places = ()
             self._homes.remove_link(name, record.home)
