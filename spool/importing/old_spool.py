@@ -108,7 +108,7 @@ def find_old_mail(
             if user is not None and layout.path(root, user) == path and not _is_directory(entry):
                 if is_user(user):
                     mail_of(user).there = True
-                elif not _is_lock(entry):
+                else:
                     without_user.append(path)
             elif entry.name.startswith("."):
                 _note_beside(path, is_user, mail_of, without_user)
