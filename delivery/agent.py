@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from delivery.engine import Attempt, Means, Report, Run, check_possible, deliver
 from delivery.environment import Recipient, own_variables
@@ -36,9 +37,23 @@ from spool.settings import SpoolSettings
 from spool.site import Site
 
 
-def _without_slot(_: Account) -> AbstractContextManager[None]:
+def without_slot(_: Account) -> AbstractContextManager[None]:
     """Nobody counts: whoever starts this process for a message has limits of their own."""
     return contextlib.nullcontext()
+
+
+def no_slot_in_dotlock_group(_: Account) -> NoReturn:
+    """``program_slot`` of a process that became its user with the group of ``[spool] dotlock_group``.
+
+    What it starts has that group, too, which only root could take away, and in ``/var/mail`` the group may open
+    everybody's mailbox.
+
+    Raises:
+        ProgramDeferredError: always.
+    """
+    raise ProgramDeferredError(
+        "no user's program is run with the group of [spool] dotlock_group: it opens all mailboxes"
+    )
 
 
 class DeliveryAgent:
@@ -62,7 +77,7 @@ class DeliveryAgent:
         delivery: DeliverySettings,
         *,
         has_own_uid: Callable[[int], bool],
-        program_slot: Callable[[Account], AbstractContextManager[None]] = _without_slot,
+        program_slot: Callable[[Account], AbstractContextManager[None]] = without_slot,
         programs_elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None,
     ) -> None:
         self._site = site

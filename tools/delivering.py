@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
-from delivery.agent import DeliveryAgent, has_own_uid
+from delivery.agent import DeliveryAgent, has_own_uid, no_slot_in_dotlock_group, without_slot
 from delivery.environment import Recipient, own_variables
 from delivery.lmtp_client import without_from_line
 from delivery.lone_delivery import LoneDelivery
@@ -43,6 +43,7 @@ def lone_delivery(site: Site) -> LoneDelivery:
         settings,
         delivery,
         has_own_uid=lambda uid: has_own_uid(uid, settings.root),
+        program_slot=no_slot_in_dotlock_group if os.geteuid() == 0 and dotlock_groups(settings) else without_slot,
         programs_elsewhere=None if programs is None else programs.taken,
     )
     resolver = AddressResolver(site, settings, delivery)

@@ -62,6 +62,28 @@ def test_a_program_runs_as_its_user_and_with_nothing_of_roots(site: LiveSite) ->
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("served", [False, True])
+def test_no_program_has_the_group_that_opens_everybodys_mailbox(served: bool) -> None:
+    with open_directory() as directory:
+        site = LiveSite(directory, service_account())
+        site.init("--set", "auth.schemes=PLAIN", "--set", "spool.dotlock_group=mail", lmtp=served)
+        add_users(site, [new_user("ann", 0, site)])
+        write(site, "ann", ".qmail", "./Maildir/\n|id -G > groups\n")
+        if served:
+            site.start()
+        try:
+            assert deliver(site, "ann").returncode == 111
+            write(site, "ann", ".qmail", "./Maildir/\n")
+            assert deliver(site, "ann").returncode == 0
+        finally:
+            if served:
+                assert site.stop() == 0
+        home = home_of(site, "ann")
+        assert not (home / "groups").exists()
+        assert len(list((home / "Maildir" / "new").iterdir())) == 1
+
+
+@pytest.mark.root
 @pytest.mark.parametrize(
     "instructions",
     [

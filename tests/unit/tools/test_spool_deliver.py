@@ -181,6 +181,22 @@ def test_root_becomes_the_recipient_with_the_group_of_dot_locks(site: Path, monk
     assert became == [Identity(54321, os.getegid(), (0,))]
 
 
+def test_no_program_is_run_with_the_group_of_dot_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As root's process is once it has become fred, who could read /var/mail by it.
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(delivering, "has_own_uid", lambda *_: True)
+    (site / "mailspool.toml").write_text(
+        f'[spool]\nroot = "{site}/spool"\ndotlock_group = "{grp.getgrgid(0).gr_name}"\n'
+    )
+    home = site / "spool/f/fred"
+    publish(site, Assignment("fred", record(home, uid=home.stat().st_uid)))
+    monkeypatch.setattr(delivering, "become", lambda _: None)
+    (home / ".qmail").write_text("./Maildir/\n|touch ran\n")
+    (home / ".qmail").chmod(0o600)
+    assert spool_deliver.main(["--", "fred"]) == 111
+    assert (delivered(site), (home / "ran").exists()) == ([], False)
+
+
 def test_a_missing_group_of_dot_locks_is_temporary(site: Path) -> None:
     (site / "mailspool.toml").write_text(f'[spool]\nroot = "{site}/spool"\ndotlock_group = "no-such-group"\n')
     publish(site, Assignment("fred", record(site / "spool/f/fred", uid=54321)))
