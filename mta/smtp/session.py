@@ -66,6 +66,7 @@ class State(enum.Enum):
     DATA = enum.auto()
     CHUNK = enum.auto()
     CHUNKS = enum.auto()
+    REFUSED_CHUNK = enum.auto()
     DECIDING = enum.auto()
     CLOSED = enum.auto()
 
@@ -79,6 +80,18 @@ PERMITTED: Final[Mapping[State, frozenset[type[Command]]]] = {
     State.RECIPIENTS: _MESSAGE,
     State.CHUNKS: _ANYTIME | {Bdat},
 }
+
+
+@dataclass(slots=True)
+class _RefusedChunk:
+    """A chunk that is thrown away before its BDAT is answered (RFC 3030 section 2).
+
+    ``left`` is what is still to come of it, ``state`` the session's behind it.
+    """
+
+    left: int
+    reply: Reply
+    state: State
 
 
 @dataclass(slots=True)
@@ -112,6 +125,7 @@ class Session:
         self._waiting = False
         self._errors = 0
         self._transaction = _Transaction()
+        self._refused_chunk = _RefusedChunk(0, replies.OUT_OF_ORDER, self._state)
 
     @property
     def state(self) -> State:
@@ -180,6 +194,8 @@ class Session:
                     steps = self._take_data()
                 case State.CHUNK:
                     steps = self._take_chunk()
+                case State.REFUSED_CHUNK:
+                    steps = self._take_refused_chunk()
                 case _:
                     steps = self._take_line()
             if steps is None:
@@ -201,16 +217,29 @@ class Session:
 
     def _command(self, line: bytes) -> Iterator[Step]:
         try:
-            yield from self._carried_out(parse_command(line))
+            command = parse_command(line)
         except CommandError as error:
-            self._errors += 1
             if line[:4].upper() == b"BDAT":
-                # The client sends a chunk behind it, whatever we say, and that must not be taken for commands.
+                # The client sends a chunk behind it, whatever we say, and where that ends nobody can tell.
                 yield from self._ended_by(error.reply)
-            elif self._errors > ERRORS_MAX:
-                yield from self._ended_by(replies.TOO_MANY_ERRORS)
             else:
-                yield _sent(error.reply)
+                yield from self._wrong(error.reply)
+            return
+        try:
+            yield from self._carried_out(command)
+        except CommandError as error:
+            if isinstance(command, Bdat):
+                self._refused_chunk = _RefusedChunk(command.octets, error.reply, self._state)
+                self._state = State.REFUSED_CHUNK
+            else:
+                yield from self._wrong(error.reply)
+
+    def _wrong(self, reply: Reply) -> Iterator[Step]:
+        self._errors += 1
+        if self._errors > ERRORS_MAX:
+            yield from self._ended_by(replies.TOO_MANY_ERRORS)
+        else:
+            yield _sent(reply)
 
     def _ended_by(self, reply: Reply) -> Iterator[Step]:
         self._state = State.CLOSED
@@ -319,6 +348,17 @@ class Session:
         if ended:
             return self._whole(stored, bare=message.chunks.bare)
         return self._content(stored)
+
+    def _take_refused_chunk(self) -> Iterator[Step] | None:
+        """Throw a chunk away, and only then say why: it must not be taken for commands."""
+        chunk = self._refused_chunk
+        thrown_away = min(chunk.left, len(self._input))
+        del self._input[:thrown_away]
+        chunk.left -= thrown_away
+        if chunk.left:
+            return None
+        self._state = chunk.state
+        return self._wrong(chunk.reply)
 
     def _taken(self, most: int) -> bytes:
         octets = bytes(self._input[: min(most, TAKE_OCTETS)])

@@ -89,10 +89,29 @@ def test_without_a_recipient_there_is_no_message() -> None:
     assert talk.ask("RSET", "MAIL FROM:<s@x>") == ["250 2.0.0", "250 2.1.0"]
 
 
-def test_a_chunk_that_cannot_be_taken_ends_the_session() -> None:
+@pytest.mark.parametrize("cut", [1, 5, 40_000])
+def test_a_refused_chunk_is_thrown_away_before_it_is_answered(cut: int) -> None:
     talk = Talk()
-    talk.ask("LHLO c", "MAIL FROM:<s@x>")
-    assert codes(talk.say(b"BDAT 12 LAST\r\nRCPT TO:<a@y>\r\n")) == ["503 5.5.1"]
+    talk.ask("LHLO c", "MAIL FROM:<s@x>", "RCPT TO:<no@y>")
+    chunk = b"RCPT TO:<a@y>\r\n" * (200 if cut > 5 else 1) * 10
+    assert talk.say(b"BDAT %d LAST\r\n" % len(chunk), chunk[:-1]) == b""
+    rest = chunk[-1:] + b"RCPT TO:<a@y>\r\nBDAT 3 LAST\r\nabcBDAT 0\r\nMAIL FROM:<t@x>\r\n"
+    answers = talk.say(*(rest[at : at + cut] for at in range(0, len(rest), cut)))
+    assert codes(answers) == ["503 5.5.1", "250 2.1.5", "250 2.1.5", "503 5.5.1", "250 2.1.0"]
+    assert talk.delivered == [(Envelope("s@x", ("a@y",)), b"abc")]
+
+
+def test_a_chunk_of_unknown_length_ends_the_session() -> None:
+    talk = Talk()
+    talk.begin("a@y")
+    assert codes(talk.say(b"BDAT twelve LAST\r\nRCPT TO:<a@y>\r\n")) == ["501 5.5.4"]
+    assert talk.closed
+
+
+def test_refused_chunks_are_counted_as_errors() -> None:
+    talk = Talk()
+    talk.ask("LHLO c")
+    assert codes(talk.say(b"BDAT 1\r\nx" * (ERRORS_MAX + 1)))[-1] == "421 4.7.0"
     assert talk.closed
 
 
