@@ -34,6 +34,7 @@ INCLUDES_MAX: Final = 10
 """Files that one ``.forward`` may include, in all, so that two that include each other come to an end."""
 
 _INCLUDE: Final = ":include:"
+_NOTHING: Final = re.compile(r"(?:\s|\([^()]*\))*")  # blanks and comments
 _IN_ANGLES: Final = re.compile(r"<([^<>]*)>\s*\Z")
 _PIECE: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|\\.|[(),\n]|[^"\\(),\n]+|["\\]', re.DOTALL)
 
@@ -114,7 +115,7 @@ class _Parser:
 
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
-    """Cut a text into entries, each with the number of the line it begins in; empty ones are left out."""
+    """Cut a text into entries, each with the number of the line it begins in; blank ones and comments are left out."""
     text = re.sub(r"(?m)^#.*$", "", text.replace("\r\n", "\n"))
     entry, number, depth = "", 1, 0
     for match in _PIECE.finditer(text + "\n"):
@@ -122,7 +123,7 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
         if piece == "\n" or (piece == "," and not depth):
             if depth or '"' in re.sub(r'"(?:[^"\\]|\\.)*"|\\.', "", entry):
                 raise InstructionsError(f"line {number}: a quote or a parenthesis is not closed")
-            if entry.strip():
+            if not _NOTHING.fullmatch(entry):
                 yield number, entry.strip()
             entry = ""
             number += piece == "\n"

@@ -62,7 +62,7 @@ def test_commas_and_line_ends_divide_entries() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", " , \n"])
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", " , \n", "(nothing)\n", " (to, nobody) (yet),"])
 def test_a_file_without_entries_says_nothing(text: str) -> None:
     assert destinations(text) == []
 
