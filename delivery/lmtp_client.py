@@ -189,7 +189,8 @@ class _Conversation:
 def path_of(address: str) -> bytes | None:
     """Make a path in angle brackets of an address whose local part is not quoted; None for what cannot be said so.
 
-    What is not ASCII needs SMTPUTF8, and may be any octets (surrogate escapes).
+    What is not ASCII needs SMTPUTF8, and may be any octets (surrogate escapes). ``delivery.smtp_text`` writes paths for
+    other servers; this one is here because it must do without ``re``.
     """
     local, at, domain = address.rpartition("@")
     if not at:

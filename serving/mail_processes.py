@@ -1,7 +1,7 @@
 """The mail processes of the spawner: forked into their users, kept idle for a while, killed, waited for.
 
 This is the only code that becomes a mail user. Nothing here reads what a peer sent: who is meant was checked before.
-There are kinds of mail processes, one serves sessions and one deliveries; each kind has a ``MailProcesses`` of its own.
+There are kinds of mail processes: for sessions, for deliveries, for programs; each has a ``MailProcesses`` of its own.
 
 A process that has changed its uid is not dumpable (prctl(2), PR_SET_DUMPABLE): the programs of its user can neither
 attach to it nor open what it has open, though their uid is the same.

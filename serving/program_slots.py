@@ -1,8 +1,9 @@
-"""Slots for users' programs, given by the spawner to delivery processes: it is the one process all of them know.
+"""Slots for users' programs, given by the spawner to the processes that run some: it is the one that all of them know.
 
-A delivery process asks over its control channel before it follows the first line of instructions that run programs, is
-answered at once, and says when it is done (``ask_for_slot`` and ``give_back`` are its side). One that ends or falls
-silent in between gives its slot back by that, and its user's programs count as failed.
+A delivery process asks over its control channel before it follows the first line of instructions that run programs, a
+program process before it runs the first one for a delivery. It is answered at once, and says when it is done
+(``ask_for_slot`` and ``give_back`` are its side). One that ends or falls silent in between gives its slot back by that,
+and its user's programs count as failed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class ProgramSlots:
         self._held: dict[MailProcess, _Held] = {}
 
     def asked(self, process: MailProcess, frame: Frame) -> None:
-        """Take what a delivery process says beside being idle.
+        """Take what a process says beside being idle.
 
         Raises:
             ChannelError: it talks nonsense, or does not read.
@@ -47,7 +48,7 @@ class ProgramSlots:
             case {"kind": "give_back", "failed": bool(failed)} if process in self._held:
                 self._end(process, failed=failed)
             case _:
-                raise ChannelError("not what a delivery process says")
+                raise ChannelError("not what a process says")
 
     def freed(self, process: MailProcess) -> None:
         """A process serves nobody any more."""
@@ -69,7 +70,7 @@ class ProgramSlots:
 
 
 def ask_for_slot(control: Channel) -> None:
-    """Take a slot, as a delivery process; blocks until the spawner answers.
+    """Take a slot, as such a process; blocks until the spawner answers.
 
     Raises:
         NoSlotError: there is none for this user now.
@@ -84,7 +85,7 @@ def ask_for_slot(control: Channel) -> None:
 
 
 def give_back(control: Channel, *, failed: bool) -> None:
-    """Give the slot back, as a delivery process.
+    """Give the slot back, as such a process.
 
     Raises:
         ChannelError: the spawner is gone.

@@ -1,6 +1,6 @@
 """The spawner: hands sessions and deliveries to processes that have become their users.
 
-Root where users have many uids. What it believes was never in a worker's hands:
+It runs where the service was started by root. What it believes was never in a worker's hands:
 
 * for a session a worker brings a ticket that the authenticator sealed after a login (``accounts.tickets``), which the
   worker cannot make;

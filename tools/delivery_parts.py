@@ -58,7 +58,7 @@ def worker_deliveries(
         parts: of the service.
         reactor: of the worker.
         bulkheads: for recipients whose uid is the worker's; sessions of the worker share them.
-        remote_bulkheads: for deliveries through the spawner (``remote_bulkheads``).
+        remote_bulkheads: for deliveries through the spawner (``bulkheads_without_threads``).
         spawner: gives sockets to delivery processes.
         threads: where deliveries wait for programs that run elsewhere.
         file_system_of: the mount point a path lies under.
@@ -71,17 +71,17 @@ def worker_deliveries(
         has_own_uid=lambda _: False,  # whomever a worker delivers to has the worker's uid
         programs_elsewhere=None if parts.programs is None else programs_elsewhere,
     )
-    bulkhead_turns = UserTurns(bulkheads, file_system_of, reactor)
+    local_turns = UserTurns(bulkheads, file_system_of, reactor)
     variables = own_variables(parts.site.directory)
-    local = ProgramDeliveries(LocalDeliveries(agent, bulkhead_turns), agent, spawner, threads, variables)
-    turns = UserTurns(remote_bulkheads, file_system_of, reactor)
-    remote = RemoteDeliveries(reactor, spawner, turns, settings.lmtp.reply_seconds)
+    local = ProgramDeliveries(LocalDeliveries(agent, local_turns), agent, spawner, threads, variables)
+    remote_turns = UserTurns(remote_bulkheads, file_system_of, reactor)
+    remote = RemoteDeliveries(reactor, spawner, remote_turns, settings.lmtp.reply_seconds)
     resolver = AddressResolver(parts.site, settings.spool, settings.delivery)
     return SiteDeliveries(resolver.resolve, os.getuid(), local, remote)
 
 
-def remote_bulkheads(parts: ServiceParts, reactor: Any) -> Bulkheads:
-    """Make the limits of a worker's deliveries through the spawner. There are no threads that could be lost."""
+def bulkheads_without_threads(parts: ServiceParts, reactor: Any) -> Bulkheads:
+    """Make the limits of a worker's deliveries through the spawner: it is asked, and no thread could be lost."""
     return Bulkheads(reactor, parts.settings.limits, Asking(), lambda _: None)
 
 

@@ -44,7 +44,7 @@ from spool.mailbox import Maildrop
 from spool.mailboxes import open_mailbox
 from spool.quota.table import Limits
 from spool.settings import SpoolSettings
-from tools.delivery_parts import remote_bulkheads, worker_deliveries
+from tools.delivery_parts import bulkheads_without_threads, worker_deliveries
 from tools.lmtp_callers import callers_of
 from tools.service_parts import ServiceParts
 from tools.site_settings import SiteSettings
@@ -93,8 +93,8 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
 
     lmtp_totals = LmtpCounters()
     callers = callers_of(parts)
-    delivering = remote_bulkheads(parts, reactor)
-    deliveries = worker_deliveries(parts, reactor, bulkheads, delivering, spawner, threads, file_system_of)
+    remote_bulkheads = bulkheads_without_threads(parts, reactor)
+    deliveries = worker_deliveries(parts, reactor, bulkheads, remote_bulkheads, spawner, threads, file_system_of)
 
     def serve_pop3(plan: ListenerPlan) -> Service:
         return _pop3_listener(parts, context, plan, opener, listings, limits, totals, resolver)
@@ -114,7 +114,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
         return Service(factory, factory.drain)
 
     def counters() -> Mapping[str, Any]:
-        remote = {f"delivery_{name}": value for name, value in asdict(delivering.totals).items()}
+        remote = {f"delivery_{name}": value for name, value in asdict(remote_bulkheads.totals).items()}
         return {**asdict(totals), **asdict(lmtp_totals), **asdict(bulkheads.totals), **remote}
 
     def open_sessions() -> int:
