@@ -21,7 +21,9 @@ from serving.errors import BulkheadFullError, OperationTimedOutError
 from spool.errors import HomeUnavailableError
 from spool.names import UserName
 
-RETRY_SECONDS: Final = 0.05  # while sessions of the user have all their operations out
+RETRY_SECONDS: Final = 0.05
+"""While sessions of the user have all their operations out it is tried again, after twice as long each time."""
+RETRY_SECONDS_MAX: Final = 2.0  # a thousand who try every 0.05 s, on a file system that hangs, take a whole core
 
 
 class UserTurns:
@@ -67,12 +69,14 @@ class UserTurns:
     async def _in_bulkhead(
         self, user: UserName, file_system: str, function: Callable[[], object], to_its_end: bool
     ) -> None:
+        pause = RETRY_SECONDS
         while True:
             returned: Deferred[None] = Deferred()
             try:
                 await self._bulkheads.run(user, file_system, function, returned=partial(returned.callback, None))
             except BulkheadFullError:
-                await deferLater(self._clock, RETRY_SECONDS)
+                await deferLater(self._clock, pause)
+                pause = min(2 * pause, RETRY_SECONDS_MAX)
             except (CancelledError, OperationTimedOutError):
                 if to_its_end:
                     await returned

@@ -19,7 +19,7 @@ from delivery.messages import Message
 from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
-from mta.server.turns import RETRY_SECONDS, UserTurns
+from mta.server.turns import RETRY_SECONDS, RETRY_SECONDS_MAX, UserTurns
 from mta.smtp.addresses import parse_path
 from serving.blocking import Bulkheads
 from serving.errors import OperationTimedOutError
@@ -187,7 +187,19 @@ def test_a_delivery_waits_while_sessions_have_all_operations_of_the_user(world: 
     world.clock.advance(RETRY_SECONDS)
     assert (sessions, over) == ([[], []], [])
     world.threads.go()
-    world.clock.advance(RETRY_SECONDS)
+    world.clock.advance(2 * RETRY_SECONDS)
+    world.threads.go()
+    assert over == [None]
+
+
+def test_a_delivery_that_waits_for_long_asks_less_and_less_often(world: World) -> None:
+    sessions = [outcome(world.bulkheads.run(UserName("joe"), "/", lambda: None)) for _ in range(2)]
+    over = outcome(world.deliveries.check("joe", None))
+    world.clock.pump([RETRY_SECONDS] * 380)  # 19 seconds: then the sessions' operations count as stuck
+    assert (sessions, over) == ([[], []], [])
+    assert world.bulkheads.totals.refused <= 15
+    world.threads.go()
+    world.clock.advance(RETRY_SECONDS_MAX)
     world.threads.go()
     assert over == [None]
 
