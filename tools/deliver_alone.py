@@ -46,7 +46,7 @@ def _run(arguments: Sequence[str], codes: ExitCodes) -> int:
     # Loaded here: an installation that is broken, or being replaced at the moment, must not bounce mail either.
     from spool.errors import MalformedNameError, NoSuchUserError, SettingsError, SpoolError  # noqa: PLC0415
     from tools.command import site_of  # noqa: PLC0415
-    from tools.delivering import lone_delivery, pieces  # noqa: PLC0415
+    from tools.lone_delivery_parts import lone_delivery, pieces  # noqa: PLC0415
 
     options = command_line(codes).parse_args(arguments)
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from serving.privileges import Identity
 from spool.assign import AssignLine, Assignment, AssignRecord, Wildcard, publish_assign
-from tools import delivering, spool_deliver
+from tools import lone_delivery_parts, spool_deliver
 
 MESSAGE = b"Subject: hello\n\nhow are you\n"
 
@@ -122,7 +122,7 @@ def test_a_bug_is_temporary(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(delivering, "lone_delivery", broken)
+    monkeypatch.setattr(lone_delivery_parts, "lone_delivery", broken)
     assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
     assert capsys.readouterr().err == "4.3.0 mail system error\n"
 
@@ -131,7 +131,7 @@ def test_a_bug_is_temporary(
 def test_a_broken_installation_is_temporary(
     dialect: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tools.delivering", None)
+    monkeypatch.setitem(sys.modules, "tools.lone_delivery_parts", None)
     assert spool_deliver.main(["--exit-codes", dialect, "fred"]) == status
     assert capsys.readouterr().err == "4.3.0 mail system error\n"
 
@@ -140,7 +140,7 @@ def test_an_interruption_is_temporary(site: Path, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(delivering, "lone_delivery", interrupted)
+    monkeypatch.setattr(lone_delivery_parts, "lone_delivery", interrupted)
     assert spool_deliver.main(["fred"]) == 111
 
 
@@ -165,14 +165,14 @@ def test_nobody_below_uid_min_is_become(site: Path, monkeypatch: pytest.MonkeyPa
     def forbidden(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(delivering, "become", forbidden)
+    monkeypatch.setattr(lone_delivery_parts, "become", forbidden)
     publish(site, Assignment("fred", record(site / "spool/f/fred", uid=99)))
     assert spool_deliver.main(["fred"]) == 111
 
 
 def test_root_becomes_the_recipient_with_the_group_of_dot_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[Identity] = []
-    monkeypatch.setattr(delivering, "become", became.append)
+    monkeypatch.setattr(lone_delivery_parts, "become", became.append)
     (site / "mailspool.toml").write_text(
         f'[spool]\nroot = "{site}/spool"\ndotlock_group = "{grp.getgrgid(0).gr_name}"\n'
     )
@@ -184,13 +184,13 @@ def test_root_becomes_the_recipient_with_the_group_of_dot_locks(site: Path, monk
 def test_no_program_is_run_with_the_group_of_dot_locks(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As root's process is once it has become fred, who could read /var/mail by it.
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(delivering, "has_own_uid", lambda *_: True)
+    monkeypatch.setattr(lone_delivery_parts, "has_own_uid", lambda *_: True)
     (site / "mailspool.toml").write_text(
         f'[spool]\nroot = "{site}/spool"\ndotlock_group = "{grp.getgrgid(0).gr_name}"\n'
     )
     home = site / "spool/f/fred"
     publish(site, Assignment("fred", record(home, uid=home.stat().st_uid)))
-    monkeypatch.setattr(delivering, "become", lambda _: None)
+    monkeypatch.setattr(lone_delivery_parts, "become", lambda _: None)
     (home / ".qmail").write_text("./Maildir/\n|touch ran\n")
     (home / ".qmail").chmod(0o600)
     assert spool_deliver.main(["--", "fred"]) == 111

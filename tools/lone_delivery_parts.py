@@ -1,4 +1,4 @@
-"""A site's deliveries as ``spool-deliver`` does them: as root it becomes the recipient."""
+"""What ``spool-deliver`` delivers with where no service does it: as root it becomes the recipient."""
 
 from __future__ import annotations
 
