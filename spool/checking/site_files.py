@@ -95,12 +95,23 @@ def _check_mode(path: Path, forbidden: int, *, kind: kinds.Kind) -> Iterator[Fin
 
 
 def check_leftovers(view: View) -> Iterator[Finding]:
-    """No file that was to replace a control file was left behind."""
+    """No file that was to replace one of the site's, nor link to a home, was left behind."""
+    site = view.site
+    directories = [site.directory, site.control, site.directory / "run"]
+    directories += [Path(directory) for directory, _, _ in os.walk(site.maintenance)]
+    for directory in directories:
+        yield from _leftovers_in(directory, view, Keep.SITE)
+    template = view.settings.home_link
+    if template is not None and "{" not in (parent := os.path.dirname(template)):  # noqa: PTH120 (no path yet)
+        yield from _leftovers_in(Path(parent), view, Keep.RECORD)
+
+
+def _leftovers_in(directory: Path, view: View, keep: Keep) -> Iterator[Finding]:
     try:
-        names = [path.name for path in view.site.control.iterdir()]
+        names = [path.name for path in directory.iterdir()]
     except OSError:
         return
     for name in filter(is_leftover, names):
-        place = Place(view.site.control, (name,))
+        place = Place(directory, (name,))
         with contextlib.suppress(FileNotFoundError):
-            yield from leftover(place, place.path.lstat(), view, None, Keep.SITE)
+            yield from leftover(place, place.path.lstat(), view, None, keep)

@@ -152,6 +152,9 @@ _CHECKS: Final[Mapping[str, _ContentCheck | None]] = {
     ".read": None,
     ".index": None,
     ".quota": None,
+    ".ids-from": None,
+    ".mbox-arriving": None,
+    ".mbox-batch": None,
     ".mbox-journal": _check_journal,
 }
 """Our own files by what their names end in, with what is to be said of their content."""

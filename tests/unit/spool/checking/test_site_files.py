@@ -102,6 +102,18 @@ def test_a_site_without_lists_has_no_leftovers(made: MadeSite) -> None:
     assert list(site_files.check_leftovers(view)) == []
 
 
+@pytest.mark.parametrize("template", [None, "{user}/home"])
+def test_leftovers_of_links_are_looked_for_only_where_all_links_lie_together(
+    made: MadeSite, template: str | None
+) -> None:
+    link = made.directory / "links" / ".ann.0123456789abcdef.new"
+    link.symlink_to("x")
+    age(link)
+    assert "leftover" in made.kinds()
+    made.changed_settings["home_link"] = template and str(made.directory / "links" / template)
+    assert "leftover" not in made.kinds()
+
+
 def test_users_are_added_while_a_stale_database_is_waited_for(made: MadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text is written before the database; whoever looks in between sees them differ."""
     first = [[b"what the text said a moment ago"]]
