@@ -199,6 +199,8 @@ class Spawner:
                 processes, process = serving
                 processes.kill(process)
             return
+        if number in client.serving:
+            raise ChannelError("this number is taken")  # and the process that has it would outlive the client
         try:
             processes, order = self._understood(frame)
             near, far = socket_pair()

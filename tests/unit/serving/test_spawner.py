@@ -343,6 +343,15 @@ def test_the_deliveries_of_a_worker_that_is_gone_are_killed(delivering: Spawning
     spawner.wait_for(lambda counters: counters["delivery_processes"] == 0)
 
 
+def test_a_worker_that_uses_a_number_twice_is_dropped_with_its_deliveries(delivering: Spawning) -> None:
+    spawner, client = delivering
+    with delivery_to(client, "ann")[0] as worker:
+        client.channel.send(Frame({"number": client.number, "address": "ann"}))
+        assert client.channel.receive() is None
+        assert worker.receive() is None
+    spawner.wait_for(lambda counters: counters["delivery_processes"] == 0)
+
+
 @pytest.mark.parametrize("words", [{"kind": "?"}, {"kind": "give_back", "failed": False}, {"kind": "idle", "x": 1}])
 def test_a_delivery_process_that_talks_nonsense_is_killed(delivering: Spawning, words: dict[str, object]) -> None:
     _, client = delivering
