@@ -19,7 +19,7 @@ from delivery.program_keeper import ProgramLimits, TimeOver
 from delivery.programs import OUTPUT_OCTETS_MAX, Ended, run_program
 
 IN_BACKGROUND = "sleep 600 & echo $! > background"
-SHORT = ProgramLimits(seconds=0.3, memory_octets=1 << 30, processes=10_000, files=64)
+SHORT = ProgramLimits(seconds=1.0, memory_octets=1 << 30, processes=10_000, files=64)
 LIMITS = ProgramLimits(seconds=20.0, memory_octets=1 << 30, processes=10_000, files=64)
 
 
