@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from delivery.agent import DeliveryAgent
+from delivery.agent import DeliveryAgent, without_slot
 from delivery.engine import Report, Run
 from delivery.messages import Message
 from delivery.resolver import Account, AddressResolver
@@ -21,12 +21,13 @@ MESSAGE = b"Subject: hello\n\nbody\n"
 
 
 class OneUser:
-    """``own_uid``: as if joe's uid were joe's alone. ``elsewhere``: takes a slot for programs where it is not."""
+    """Programs run within ``slot`` if ``own_uid`` says that joe's uid is joe's alone, else where ``elsewhere`` says."""
 
     def __init__(self, home: TestHome, directory: Path) -> None:
         self.home = home
         self.site = Site(directory)
         self.own_uid = False
+        self.slot: Callable[[Account], AbstractContextManager[None]] = without_slot
         self.elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None
         self.site.control.mkdir(parents=True)
         self.site.locals.write_text("b.org\na.org\n")
@@ -45,6 +46,7 @@ class OneUser:
             self.home.settings,
             settings or DeliverySettings(),
             has_own_uid=lambda _: self.own_uid,
+            program_slot=self.slot,
             programs_elsewhere=self.elsewhere,
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from delivery import agent
-from delivery.agent import has_own_uid
+from delivery.agent import has_own_uid, no_slot_in_dotlock_group
 from delivery.engine import Run
 from delivery.errors import NoInstructionsError, ProgramDeferredError, ProgramRefusedError
 from delivery.messages import Message
@@ -98,6 +98,16 @@ def test_where_users_share_a_uid_programs_may_be_run_elsewhere(joe: OneUser, hom
     with contextlib.closing(Message.of([MESSAGE])) as message:
         joe.agent().deliver(joe.resolver().resolve("joe"), "s@x", message, held=run)
     assert (len(taken), len(ran)) == (1, 2)
+
+
+@pytest.mark.usefixtures("own_uid")
+def test_with_the_group_of_all_mailboxes_no_program_is_run(joe: OneUser, home: TestHome) -> None:
+    home.write(".qmail", "./Maildir/\n|touch ran\n")
+    joe.slot = no_slot_in_dotlock_group
+    with pytest.raises(ProgramDeferredError, match="dotlock_group"):
+        joe.deliver()
+    assert home.mail() == []
+    assert not (home.path / "ran").exists()
 
 
 @pytest.mark.usefixtures("own_uid")

@@ -46,6 +46,11 @@ def test_an_mbox_in_the_home_is_made_when_it_is_missing(home: TestHome) -> None:
     assert text.count(MESSAGE) == text.count(b"From s@x ") == 2
 
 
+def test_an_mbox_in_a_directory_that_is_missing_waits(home: TestHome) -> None:
+    with pytest.raises(MailboxUnavailableError, match=r"\./lists: No such file or directory"):
+        deliver(home, MboxFile("./lists/cooking"))
+
+
 def test_a_maildir_in_the_home_must_be_there(home: TestHome) -> None:
     with pytest.raises(SpoolError) as trouble:
         deliver(home, MaildirFile("./Other"))
