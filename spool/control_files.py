@@ -1,8 +1,8 @@
 """Control files: lists that scripts maintain, in qmail's form.
 
 One entry a line. Trailing white space is cut off; empty lines, and lines whose first octet is ``#``, are not entries;
-white space in front is part of the entry. A file is read again when it has been replaced or changed (inode, time of
-modification, size), at the price of one stat a look-up.
+white space in front is part of the entry. A file is read again when it has been replaced or changed (``spool.stamps``),
+at the price of one stat a look-up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from spool.errors import MalformedNameError, SettingsError
 from spool.names import DomainName, UserName
+from spool.stamps import Stamp, stamp_of
 
 Content = TypeVar("Content")
 
@@ -34,7 +35,7 @@ class ListFile(Generic[Content]):
         self._name: Final = os.fspath(path)
         self._parse: Final = parse
         self._missing: Final = missing
-        self._kept: tuple[tuple[int, int, int], Content] | None = None
+        self._kept: tuple[Stamp, Content] | None = None
 
     def content(self) -> Content:
         """Return what the file says now.
@@ -43,9 +44,9 @@ class ListFile(Generic[Content]):
             SettingsError: it is missing and must not be, cannot be read, or is wrong.
         """
         try:
-            status = os.stat(self._name)  # noqa: PTH116 (for each recipient; Path.stat takes twice as long)
+            stamp = stamp_of(os.stat(self._name))  # noqa: PTH116 (for each recipient; Path.stat takes twice as long)
             kept = self._kept
-            if kept is not None and kept[0] == (status.st_ino, status.st_mtime_ns, status.st_size):
+            if kept is not None and kept[0] == stamp:
                 return kept[1]
             # Should the file be replaced here, the old stamp with the new content costs one more reading.
             text = self.path.read_text("ascii")
@@ -59,7 +60,7 @@ class ListFile(Generic[Content]):
         except OSError as error:
             raise SettingsError(f"{self.path}: {error.strerror}") from error
         content = self._parse(entries(text))
-        self._kept = ((status.st_ino, status.st_mtime_ns, status.st_size), content)
+        self._kept = stamp, content
         return content
 
 
