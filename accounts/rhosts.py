@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from spool.errors import HomeUnavailableError, SpoolError
+from spool.homes import open_home
 from spool.names import UserName
 
 MAX_RHOSTS_OCTETS: Final = 64 * 1024
@@ -113,10 +114,16 @@ def _address(text: bytes) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def read_rhosts(home: Path, uid: int) -> bytes:
-    """Read ``.rhosts`` in a home, without following links and without waiting; empty if there is none.
+def read_rhosts(home: Path, uid: int, *, moved_below: Path | None = None) -> bytes:
+    """Read ``.rhosts`` in a home, without waiting; empty if there is none.
 
-    Both are judged by what was opened, not by name. To be called with the rights of ``uid`` where that is another's.
+    Both are judged by what was opened, not by name. No link is followed but the one that a rehash left in the place of
+    a home. To be called with the rights of ``uid`` where that is another's.
+
+    Args:
+        home: as it stands in the assign record.
+        uid: of the user.
+        moved_below: the spool root, below which the home may have been moved.
 
     Raises:
         UntrustedRhostsError: home or file belong to somebody else, can be written by others, or the file is no
@@ -125,7 +132,7 @@ def read_rhosts(home: Path, uid: int) -> bytes:
     """
     try:
         with contextlib.ExitStack() as closing:
-            directory = os.open(home, _SAFELY | os.O_DIRECTORY)
+            directory, home = open_home(home, moved_below)
             closing.callback(os.close, directory)
             _require_trusted(os.fstat(directory), uid, f"{home}")
             try:

@@ -62,11 +62,12 @@ class CheckRunner:
         reactor: runs in this process, in which there is no other thread.
         limits: how many and how long.
         user_files: for homes of other uids; None on one-uid sites.
+        spool_root: below which homes may have been moved.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, limits: CheckLimits, user_files: UserFiles | None) -> None:
+    def __init__(self, reactor: Any, limits: CheckLimits, user_files: UserFiles | None, *, spool_root: Path) -> None:
         self._hashers = ProcessPool(
             reactor,
             _verify,
@@ -86,6 +87,7 @@ class CheckRunner:
             job_seconds=limits.check_seconds,
         )
         self._user_files = user_files
+        self._spool_root = spool_root
 
     def run(self, check: Check) -> Deferred[CheckOutcome]:
         """Make a check. Never fails."""
@@ -97,7 +99,7 @@ class CheckRunner:
             case ExternalCheck():
                 outcome = self._external.run(check).addCallback(lambda result: result)
             case RhostsNeeded(uid=uid) if uid == os.getuid():
-                job = Frame({"home": str(check.home), "uid": uid})
+                job = Frame({"home": str(check.home), "uid": uid, "root": str(self._spool_root)})
                 outcome = self._readers.run(job).addCallback(self._rhosts)
             case RhostsNeeded():
                 if self._user_files is None:
@@ -141,7 +143,8 @@ def _untrusted(failure: Failure) -> RhostsUntrusted | Failure:
 
 def _read_rhosts(job: Frame) -> Frame:
     try:
-        return Frame(body=read_rhosts(Path(job.text("home")), job.number("uid")))
+        home, root = Path(job.text("home")), Path(job.text("root"))
+        return Frame(body=read_rhosts(home, job.number("uid"), moved_below=root))
     except UntrustedRhostsError as error:
         return Frame({"untrusted": str(error)})
     except SpoolError as error:

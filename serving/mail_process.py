@@ -37,22 +37,23 @@ def session_order(user: UserName, uid: int, gid: int, home: Path) -> Order:
     return Order(user, uid, gid, {"user": user.text, "uid": uid, "gid": gid, "home": str(home)})
 
 
-def run_mail_process(open_blocking: OpenBlocking, control: Channel) -> int:
+def run_mail_process(open_blocking: OpenBlocking, spool_root: Path, control: Channel) -> int:
     """Serve sessions until the control channel closes."""
-    return serve_orders(control, partial(_serve_session, open_blocking))
+    return serve_orders(control, partial(_serve_session, open_blocking, spool_root))
 
 
-def _serve_session(open_blocking: OpenBlocking, order: Frame, end: socket.socket) -> None:
+def _serve_session(open_blocking: OpenBlocking, spool_root: Path, order: Frame, end: socket.socket) -> None:
     granted = Granted(UserName(order.text("user")), order.number("uid"), order.number("gid"), Path(order.text("home")))
     with Channel(end) as worker:
-        _Session(granted, open_blocking, worker).run()
+        _Session(granted, open_blocking, spool_root, worker).run()
 
 
 class _Session:
     """One worker's session with the user's maildrop."""
 
-    def __init__(self, granted: Granted, open_blocking: OpenBlocking, worker: Channel) -> None:
+    def __init__(self, granted: Granted, open_blocking: OpenBlocking, spool_root: Path, worker: Channel) -> None:
         self._granted = granted
+        self._spool_root = spool_root
         self._open_blocking = open_blocking
         self._worker = worker
         self._maildrop: Maildrop | None = None
@@ -143,7 +144,7 @@ class _Session:
         self._answer()
 
     def _rhosts(self, _: Frame) -> None:
-        self._answer(read_rhosts(self._granted.home, self._granted.uid))
+        self._answer(read_rhosts(self._granted.home, self._granted.uid, moved_below=self._spool_root))
 
     def _checked(self, *numbers: int) -> tuple[int, ...]:
         count = len(self._opened.wire_octets)

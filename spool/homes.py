@@ -215,7 +215,7 @@ def opened_home(home: Path, uid: int, *, moved_below: Path | None = None) -> Ite
         HomeUnavailableError: it is missing, a link of somebody else's, or not the user's.
     """
     try:
-        descriptor, home = _open_home(home, moved_below)
+        descriptor, home = open_home(home, moved_below)
     except OSError as error:
         raise HomeUnavailableError(f"{home}: {error.strerror}") from error
     try:
@@ -227,7 +227,15 @@ def opened_home(home: Path, uid: int, *, moved_below: Path | None = None) -> Ite
         os.close(descriptor)
 
 
-def _open_home(home: Path, root: Path | None) -> tuple[int, Path]:
+def open_home(home: Path, root: Path | None) -> tuple[int, Path]:
+    """Open a home (``O_PATH``), or what it was moved to below ``root``; whose it is, is the caller's to check.
+
+    Returns:
+        The descriptor, the caller's to close, and the path.
+
+    Raises:
+        OSError: it cannot be opened, or is a link of somebody else's.
+    """
     if root is not None:
         for _ in range(_LOOKS):
             with contextlib.suppress(NotADirectoryError):  # as the kernel calls a link that is not to be followed

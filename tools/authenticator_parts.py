@@ -77,7 +77,8 @@ def build_authenticator(parts: ServiceParts, reactor: Any) -> AuthenticatorParts
     )
     # As an ordinary user there is no spawner, and no home of another uid could be read.
     files = RemoteUserFiles(reactor, spawner, settings.limits.operation_seconds, partial(_seal, key)) if key else None
-    runner = CheckRunner(reactor, CheckLimits(hashers=len(os.sched_getaffinity(0))), files)
+    limits = CheckLimits(hashers=len(os.sched_getaffinity(0)))
+    runner = CheckRunner(reactor, limits, files, spool_root=settings.spool.root)
     return AuthenticatorParts(authenticator, runner, spawner.connect)
 
 

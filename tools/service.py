@@ -120,7 +120,10 @@ def _roles(parts: ServiceParts, authenticator: Identity | None) -> list[Role]:
         # Empty when mail processes are forked: each fills its own for as long as it lives.
         kept = KeptSnapshots(settings.limits.kept_snapshot_octets)
         sessions = MailProcessPlan(
-            "mail", partial(run_mail_process, opening(parts, kept)), SESSION_LIMITS, parts.service.groups
+            "mail",
+            partial(run_mail_process, opening(parts, kept), parts.settings.spool.root),
+            SESSION_LIMITS,
+            parts.service.groups,
         )
         plan = SpawnerPlan(
             secret=parts.ticket_key,

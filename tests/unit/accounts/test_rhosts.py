@@ -149,6 +149,18 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
         read_rhosts(tmp_path / "link", os.getuid())
 
 
+def test_the_link_that_a_rehash_left_in_the_place_of_a_home_is_followed(tmp_path: Path) -> None:
+    root = tmp_path / "mail"
+    (root / "y" / "yasuhi").mkdir(mode=0o700, parents=True)
+    (root / "y" / "yasuhi" / ".rhosts").write_bytes(b"ws7.example.org\n")
+    (root / "yasuhi").symlink_to("y/yasuhi")
+    assert read_rhosts(root / "yasuhi", os.getuid(), moved_below=root) == b"ws7.example.org\n"
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (root / "other").symlink_to("../elsewhere")
+    with pytest.raises(HomeUnavailableError):
+        read_rhosts(root / "other", os.getuid(), moved_below=root)
+
+
 def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     really_open = os.open
 

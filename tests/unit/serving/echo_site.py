@@ -146,7 +146,7 @@ def build_worker(context: WorkerContext) -> WorkerParts:
 
 def build_authenticator(reactor: Any) -> AuthenticatorParts:
     limits = CheckLimits(hashers=1, waiting_max=2, check_seconds=1.0, programs_max=2)
-    runner = CheckRunner(reactor, limits, None)
+    runner = CheckRunner(reactor, limits, None, spool_root=Path("/spool"))
     return AuthenticatorParts(cast("Authenticator", TinyEngine()), runner, lambda end: end.close())
 
 

@@ -34,7 +34,9 @@ def test_it_keeps_what_it_has_seen_while_it_lives(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("spool.stamps.SETTLED_NS", 0)  # nothing changes during the test
     ours, theirs = socket_pair()
     control = Channel(ours)
-    thread = threading.Thread(target=run_mail_process, args=(open_blocking, Channel(theirs)), daemon=True)
+    thread = threading.Thread(
+        target=run_mail_process, args=(open_blocking, Path("/spool"), Channel(theirs)), daemon=True
+    )
     thread.start()
     try:
         for _ in range(3):

@@ -57,7 +57,9 @@ class Stage:
         self.release.set()
         ours, theirs = socket_pair()
         self.control = Channel(ours)
-        self.thread = threading.Thread(target=run_mail_process, args=(self.open_blocking, Channel(theirs)), daemon=True)
+        self.thread = threading.Thread(
+            target=run_mail_process, args=(self.open_blocking, Path("/spool"), Channel(theirs)), daemon=True
+        )
         self.thread.start()
         near, far = socket_pair()
         self.spawner = Channel(far)
@@ -355,11 +357,13 @@ def test_nothing_is_read_from_a_maildrop_that_is_not_open(stage: Stage, do: str)
 
 
 def test_rhosts_is_read_by_the_users_process(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: Callable[[Path, int], bytes] = lambda home, uid: f"{home} {uid}".encode()  # noqa: E731
+    def read(home: Path, uid: int, *, moved_below: Path) -> bytes:
+        return f"{home} {uid} {moved_below}".encode()
+
     monkeypatch.setattr("serving.mail_process.read_rhosts", read)
     seal: Callable[[Any], bytes] = lambda needed: b"ticket"  # noqa: E731
     files = RemoteUserFiles(stage.loop.reactor, stage.client, 20.0, seal)
     reading = files.read_rhosts(RhostsNeeded(FRED.user, FRED.uid, FRED.gid, FRED.home))
     stage.hand_session()
-    assert stage.loop.wait(reading) == b"/home/fred 1000"
+    assert stage.loop.wait(reading) == b"/home/fred 1000 /spool"
     stage.wait_until_idle()
