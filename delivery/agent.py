@@ -56,6 +56,10 @@ def no_slot_in_dotlock_group(_: Account) -> NoReturn:
     )
 
 
+def _anything(_: Plan) -> None:
+    """Whatever a plan says may be done here."""
+
+
 class DeliveryAgent:
     """Delivers on one site. Safe for threads.
 
@@ -68,6 +72,7 @@ class DeliveryAgent:
         program_slot: what the programs of one delivery are held within, where they run in this process; raises a
             ProgramDeferredError where there is none, and sees one where a program has failed.
         programs_elsewhere: takes a slot, and gives what runs programs as somebody who can read no mail.
+        may_begin: asked before the first line is followed; raises a SpoolError for a plan that is not for this agent.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class DeliveryAgent:
         has_own_uid: Callable[[int], bool],
         program_slot: Callable[[Account], AbstractContextManager[None]] = without_slot,
         programs_elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None,
+        may_begin: Callable[[Plan], None] = _anything,
     ) -> None:
         self._site = site
         self._spool = spool
@@ -87,6 +93,7 @@ class DeliveryAgent:
         self._has_own_uid = has_own_uid
         self._program_slot = program_slot
         self._programs_elsewhere = programs_elsewhere
+        self._may_begin = may_begin
 
     def check(self, account: Account, sender: str | None) -> None:
         """See, as the recipient, whether a message could be delivered to them now.
@@ -112,6 +119,7 @@ class DeliveryAgent:
             SpoolError: it was not delivered; its status says whether to try again.
         """
         with self._prepared(account, sender, held) as (recipient, plan, means):
+            self._may_begin(plan)
             lines = added_lines(recipient.address, sender, time.time())
             return deliver(Attempt(message, recipient, sender, plan, lines, self._delivery.added_fields), means)
 

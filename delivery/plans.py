@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from delivery.destinations import Instruction, OwnMaildrop, Program
+from delivery.destinations import Forward, Instruction, OwnMaildrop, Program
 from delivery.dot_forward import Owner, parse_dot_forward
 from delivery.dot_qmail import parse_dot_qmail
 from delivery.environment import Recipient
@@ -49,6 +49,11 @@ class Plan:
     def runs_programs(self) -> bool:
         """Whether a program gets the message."""
         return any(isinstance(each.destination, Program) for each in self.instructions)
+
+    @property
+    def forwards(self) -> bool:
+        """Whether the message is handed over to go elsewhere."""
+        return any(isinstance(each.destination, Forward) for each in self.instructions)
 
     def place(self, instruction: Instruction) -> str:
         """Say where an instruction stands, for a log."""

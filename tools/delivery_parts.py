@@ -17,7 +17,7 @@ from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.delivery_dialogue import order_of
 from mta.server.delivery_process import ProgramSlot, run_delivery_process
-from mta.server.program_deliveries import ProgramDeliveries, programs_elsewhere
+from mta.server.program_deliveries import ProgramDeliveries, forwards_elsewhere, programs_elsewhere
 from mta.server.program_process import run_program_process
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.settings import LmtpSettings
@@ -60,11 +60,12 @@ def worker_deliveries(
         bulkheads: for recipients whose uid is the worker's; sessions of the worker share them.
         remote_bulkheads: for deliveries through the spawner (``bulkheads_without_threads``).
         spawner: gives sockets to delivery processes.
-        threads: where deliveries wait for programs that run elsewhere.
+        threads: where deliveries forward, or wait for programs that run elsewhere.
         file_system_of: the mount point a path lies under.
     """
     settings = parts.settings
-    agent = DeliveryAgent(
+    agent_here = partial(
+        DeliveryAgent,
         parts.site,
         settings.spool,
         settings.delivery,
@@ -73,7 +74,8 @@ def worker_deliveries(
     )
     local_turns = UserTurns(bulkheads, file_system_of, reactor)
     variables = own_variables(parts.site.directory)
-    local = ProgramDeliveries(LocalDeliveries(agent, local_turns), agent, spawner, threads, variables)
+    in_bulkheads = LocalDeliveries(agent_here(may_begin=forwards_elsewhere), local_turns)
+    local = ProgramDeliveries(in_bulkheads, agent_here(), spawner, threads, variables)
     remote_turns = UserTurns(remote_bulkheads, file_system_of, reactor)
     remote = RemoteDeliveries(reactor, spawner, remote_turns, settings.lmtp.reply_seconds)
     resolver = AddressResolver(parts.site, settings.spool, settings.delivery)

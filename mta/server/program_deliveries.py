@@ -11,18 +11,37 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
+from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 
 from delivery.agent import DeliveryAgent
 from delivery.engine import Run
-from delivery.errors import ProgramDeferredError
+from delivery.errors import ForwardingDeferredError, ProgramDeferredError
 from delivery.messages import Message
+from delivery.plans import Plan
 from delivery.resolver import Account
 from mta.server.deliveries import AccountDeliveries
 from mta.server.program_client import programs_over
 from serving.spawner_client import SpawnerClient
 from serving.threads import Raised, Threads
+
+FORWARDS_MAX: Final = 32
+"""So many deliveries of a worker that forward are under way at once, beside those that run programs, too."""
+
+
+class ForwardsElsewhereError(ForwardingDeferredError):
+    """The delivery forwards, and nothing of it was done: it has to begin again outside of the bulkheads."""
+
+
+def forwards_elsewhere(plan: Plan) -> None:
+    """``may_begin`` of a delivery agent in the bulkheads.
+
+    Raises:
+        ForwardsElsewhereError: the message is handed over to go elsewhere.
+    """
+    if plan.forwards:
+        raise ForwardsElsewhereError("a message is handed over outside of the bulkheads")
 
 
 class ProgramsElsewhereError(ProgramDeferredError):
@@ -42,8 +61,8 @@ class ProgramDeliveries:
     """Deliveries in the bulkheads, or beside them where programs are run.
 
     Args:
-        local: the bulkheads; its agent has ``programs_elsewhere``.
-        agent: the same agent.
+        local: the bulkheads; its agent has ``programs_elsewhere`` and ``forwards_elsewhere``.
+        agent: has ``programs_elsewhere``.
         spawner: gives sockets to program processes.
         threads: where deliveries with programs run.
         variables: of programs' environment, in addition to those of the recipient.
@@ -62,6 +81,7 @@ class ProgramDeliveries:
         self._spawner = spawner
         self._threads = threads
         self._variables = variables
+        self._forwards = DeferredSemaphore(FORWARDS_MAX)
 
     def check(self, account: Account, sender: str | None) -> Deferred[None]:
         """``AccountDeliveries.check``."""
@@ -73,24 +93,31 @@ class ProgramDeliveries:
 
     async def _deliver(self, account: Account, sender: str | None, message: Message) -> None:
         try:
-            await self._local.deliver(account, sender, message)
+            try:
+                await self._local.deliver(account, sender, message)
+            except ForwardsElsewhereError:
+                await self._forward(account, sender, message)
         except ProgramsElsewhereError:
-            pass
-        else:
-            return
-        given = await self._spawner.programs(account.recipient.address)
-        await self._in_thread(lambda: self._with_programs(given.end, account, sender, message))
+            given = await self._spawner.programs(account.recipient.address)
+            await self._in_thread(lambda: self._with_programs(given.end, account, sender, message))
+
+    async def _forward(self, account: Account, sender: str | None, message: Message) -> None:
+        await self._forwards.acquire()
+        try:
+            await self._in_thread(lambda: self._agent.deliver(account, sender, message))
+        finally:
+            self._forwards.release()
 
     def _with_programs(self, end: socket.socket, account: Account, sender: str | None, message: Message) -> None:
         with programs_over(end, account.programs.seconds, self._variables) as run:
             self._agent.deliver(account, sender, message, held=run)
 
-    async def _in_thread(self, function: Callable[[], None]) -> None:
+    async def _in_thread(self, function: Callable[[], object]) -> None:
         """Run a function to its end, even if this is cancelled meanwhile: it reads the message."""
-        outcomes: list[Raised | None] = []
+        outcomes: list[object] = []
         ended: Deferred[None] = Deferred()
 
-        def over(outcome: Raised | None) -> None:
+        def over(outcome: object) -> None:
             outcomes.append(outcome)
             ended.callback(None)
 
@@ -99,5 +126,6 @@ class ProgramDeliveries:
             ended = Deferred()
             with suppress(CancelledError):
                 await ended
-        if isinstance(outcomes[0], Raised):
-            raise outcomes[0].error
+        (outcome,) = outcomes
+        if isinstance(outcome, Raised):
+            raise outcome.error

@@ -11,6 +11,7 @@ from pathlib import Path
 from delivery.agent import DeliveryAgent, without_slot
 from delivery.engine import Report, Run
 from delivery.messages import Message
+from delivery.plans import Plan
 from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from spool.assign import Assignment, AssignRecord, Wildcard, publish_assign
@@ -28,6 +29,7 @@ class OneUser:
         self.site = Site(directory)
         self.own_uid = False
         self.slot: Callable[[Account], AbstractContextManager[None]] = without_slot
+        self.may_begin: Callable[[Plan], None] = lambda _: None
         self.elsewhere: Callable[[Account], AbstractContextManager[Run]] | None = None
         self.site.control.mkdir(parents=True)
         self.site.locals.write_text("b.org\na.org\n")
@@ -48,6 +50,7 @@ class OneUser:
             has_own_uid=lambda _: self.own_uid,
             program_slot=self.slot,
             programs_elsewhere=self.elsewhere,
+            may_begin=self.may_begin,
         )
 
     def deliver(

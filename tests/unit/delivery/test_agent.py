@@ -13,8 +13,9 @@ import pytest
 from delivery import agent
 from delivery.agent import has_own_uid, no_slot_in_dotlock_group
 from delivery.engine import Run
-from delivery.errors import NoInstructionsError, ProgramDeferredError, ProgramRefusedError
+from delivery.errors import ForwardingDeferredError, NoInstructionsError, ProgramDeferredError, ProgramRefusedError
 from delivery.messages import Message
+from delivery.plans import Plan
 from delivery.programs import Ended
 from delivery.resolver import Account
 from delivery.settings import DeliverySettings
@@ -128,6 +129,22 @@ def test_a_program_that_cannot_be_started_is_tried_again(
     home.write(".qmail", "|true")
     with pytest.raises(ProgramDeferredError, match="temporarily unavailable"):
         joe.deliver()
+
+
+def test_an_agent_may_leave_a_plan_to_others_before_its_first_line(joe: OneUser, home: TestHome) -> None:
+    home.write(".qmail", "./Maildir/\n&a@b.org\n")
+    asked: list[tuple[bool, bool]] = []
+
+    def not_here(plan: Plan) -> None:
+        asked.append((plan.forwards, plan.runs_programs))
+        raise ForwardingDeferredError("not here")
+
+    joe.may_begin = not_here
+    settings = DeliverySettings(sendmail=("/bin/false",))
+    joe.agent(settings).check(joe.resolver().resolve("joe"), "s@x")
+    with pytest.raises(ForwardingDeferredError, match="not here"):
+        joe.deliver(settings=settings)
+    assert (asked, home.mail()) == ([(True, False)], [])
 
 
 def test_without_a_home_mail_waits(joe: OneUser, home: TestHome) -> None:

@@ -6,11 +6,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from delivery.agent import DeliveryAgent
@@ -18,11 +19,17 @@ from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
 from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
-from mta.server.program_deliveries import ProgramDeliveries, ProgramsElsewhereError, programs_elsewhere
+from mta.server import program_deliveries
+from mta.server.program_deliveries import (
+    ProgramDeliveries,
+    ProgramsElsewhereError,
+    forwards_elsewhere,
+    programs_elsewhere,
+)
 from mta.server.program_dialogue import TAKEN
 from serving.channel import Channel, Frame, socket_pair
 from serving.spawner_client import MailSocket
-from serving.threads import Raised
+from serving.threads import Raised, Threads
 from spool.assign import Assignment, AssignRecord, publish_assign
 from spool.errors import MailboxUnavailableError, SpoolError
 from spool.site import Site
@@ -90,20 +97,32 @@ class World:
         site.locals.write_text("a.org\n")
         record = AssignRecord("joe", os.geteuid(), os.getegid(), self.home.path)
         publish_assign([Assignment("joe", record)], site.assign_compiled)
-        self.agent = DeliveryAgent(
+        handed_over = directory / "handed over"
+        self.handed_over = handed_over
+        sendmail = directory / "sendmail"
+        sendmail.write_text(f'#!/bin/sh\ncat >> "{handed_over}"\n')
+        sendmail.chmod(0o700)
+        agent = partial(
+            DeliveryAgent,
             site,
             self.home.settings,
-            DeliverySettings(added_fields=()),
+            DeliverySettings(added_fields=(), sendmail=(str(sendmail),)),
             has_own_uid=lambda _: False,
             programs_elsewhere=programs_elsewhere,
         )
+        self.agent = agent()
+        self.in_bulkheads = Bulkheads(agent(may_begin=forwards_elsewhere))
         self.account = AddressResolver(site, self.home.settings, DeliverySettings()).resolve("joe@a.org")
         self.spawner = Spawner()
+        self.begin(OneThread())
+
+    def begin(self, threads: Threads) -> None:
+        """Deliver in these threads from now on."""
         self.deliveries = ProgramDeliveries(
-            Bulkheads(self.agent),
+            self.in_bulkheads,
             self.agent,
             self.spawner,  # type: ignore[arg-type]
-            OneThread(),
+            threads,
             {},
         )
 
@@ -162,13 +181,7 @@ def test_without_a_slot_nothing_is_delivered(world: World, says: list[Frame], er
 def test_a_delivery_that_is_cancelled_while_programs_run_is_over_when_its_thread_is_back(world: World) -> None:
     world.home.write(".qmail", "./Maildir/\n|true\n")
     threads = HeldThreads()
-    world.deliveries = ProgramDeliveries(
-        Bulkheads(world.agent),
-        world.agent,
-        world.spawner,  # type: ignore[arg-type]
-        threads,
-        {},
-    )
+    world.begin(threads)
     outcomes: list[object] = []
     with contextlib.closing(Message.of([MESSAGE])) as message:
         delivering = world.deliveries.deliver(world.account, "s@x", message)
@@ -177,3 +190,45 @@ def test_a_delivery_that_is_cancelled_while_programs_run_is_over_when_its_thread
         assert outcomes == []
         threads.go()
     assert (outcomes, world.home.mail()) == ([None], [MESSAGE])
+
+
+def test_what_forwards_does_so_outside_of_the_bulkheads(world: World) -> None:
+    world.home.write(".qmail", "./Maildir/\n&a@b.org\n")
+    threads = HeldThreads()
+    world.begin(threads)
+    outcomes: list[object] = []
+    with contextlib.closing(Message.of([MESSAGE])) as message:
+        world.deliveries.deliver(world.account, "s@x", message).addBoth(outcomes.append)
+        assert (outcomes, world.home.mail(), world.handed_over.exists()) == ([], [], False)
+        threads.go()
+    assert (outcomes, world.home.mail()) == ([None], [MESSAGE])
+    assert MESSAGE in world.handed_over.read_bytes()
+
+
+def test_what_forwards_and_runs_programs_does_both_and_each_once(world: World) -> None:
+    world.home.write(".qmail", "./Maildir/\n|true\n&a@b.org\n")
+    assert world.deliver() is None
+    assert (world.home.mail(), world.spawner.asked) == ([MESSAGE], ["joe@a.org"])
+    assert world.handed_over.read_bytes().count(MESSAGE) == 1
+
+
+def test_few_forward_at_once_and_one_that_is_cancelled_before_it_began_forwards_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_deliveries, "FORWARDS_MAX", 1)
+    with contextlib.closing(World(tmp_path)) as world, contextlib.closing(Message.of([MESSAGE])) as message:
+        world.home.write(".qmail", "&a@b.org\n")
+        threads = HeldThreads()
+        world.begin(threads)
+        outcomes: list[object] = []
+        delivering = [world.deliveries.deliver(world.account, "s@x", message) for _ in range(3)]
+        for each in delivering:
+            each.addBoth(lambda outcome: outcomes.append(getattr(outcome, "type", outcome)))
+        assert len(threads.held) == 1
+        delivering[1].cancel()
+        assert outcomes == [CancelledError]
+        threads.go()
+        assert len(threads.held) == 1
+        threads.go()
+        assert outcomes == [CancelledError, None, None]
+        assert world.handed_over.read_bytes().count(MESSAGE) == 2
