@@ -29,9 +29,10 @@ from serving.blocking import Bulkheads
 from serving.limits import ConnectionLimits
 from serving.local_maildrops import LocalMaildropOpener, OpenBlocking
 from serving.logging import start_logging
-from serving.maildrops import MaildropOpener, OpenMaildrop
+from serving.maildrops import MaildropOpener
 from serving.remote_maildrops import RemoteMaildropOpener
 from serving.settings import IMPLICIT_TLS
+from serving.site_maildrops import SiteMaildropOpener
 from serving.sockets import ListenerPlan
 from serving.spawner_client import SpawnerClient
 from serving.threads import DaemonThreads
@@ -73,7 +74,7 @@ def build_worker(parts: ServiceParts, context: WorkerContext) -> WorkerParts:
     def file_system_of(path: Path) -> str:
         return str(mounts.mount_of(path).mount_point)
 
-    opener = RoutingOpener(
+    opener = SiteMaildropOpener(
         LocalMaildropOpener(
             bulkheads,
             opening(parts, kept),
@@ -136,19 +137,6 @@ def _in_thread(threads: DaemonThreads, function: Callable[[], None]) -> Deferred
 def _tls(parts: ServiceParts, plan: ListenerPlan) -> ServerTls | None:
     material = parts.tls.get(plan)
     return None if material is None else ServerTls(material)
-
-
-class RoutingOpener:
-    """Opens a maildrop in this process where its uid is ours, else in a process that has become the user."""
-
-    def __init__(self, local: MaildropOpener, remote: MaildropOpener) -> None:
-        self._local = local
-        self._remote = remote
-
-    def open(self, granted: Granted, *, share: bool = False) -> Deferred[OpenMaildrop]:
-        """``serving.maildrops.MaildropOpener.open``. The authenticator seals a ticket only for another's uid."""
-        opener = self._remote if granted.ticket else self._local
-        return opener.open(granted, share=share)
 
 
 def opening(parts: ServiceParts, kept: KeptSnapshots) -> OpenBlocking:
