@@ -49,7 +49,7 @@ class CheckLimits:
 
 
 class UserFiles(Protocol):
-    """Reads a user's file with the user's rights, where they are not ours (``serving.remote_maildrops``)."""
+    """Reads a user's file with the user's rights, where they are not ours (``serving.remote_user_files``)."""
 
     def read_rhosts(self, needed: RhostsNeeded) -> Deferred[bytes]:
         """The content of ``.rhosts``; fails with a SpoolError."""

@@ -17,7 +17,7 @@ from accounts.tickets import LIFETIME_SECONDS, NONCE_OCTETS, Ticket, seal
 from serving.authenticator_shell import AuthenticatorParts
 from serving.check_runner import CheckLimits, CheckRunner
 from serving.logging import start_logging
-from serving.remote_maildrops import RemoteUserFiles
+from serving.remote_user_files import RemoteUserFiles
 from serving.spawner_client import SpawnerClient
 from spool.assign import AssignRecord
 from spool.assign_directory import AssignDirectory

@@ -16,7 +16,9 @@ from serving import remote_maildrops
 from serving.channel import Channel, Frame, socket_pair
 from serving.errors import BulkheadFullError, LongerThanListedError, OperationTimedOutError
 from serving.mail_process import run_mail_process, session_order
-from serving.remote_maildrops import MailSession, RemoteMaildrop, RemoteMaildropOpener, RemoteUserFiles
+from serving.mail_session import MailSession
+from serving.remote_maildrops import RemoteMaildrop, RemoteMaildropOpener
+from serving.remote_user_files import RemoteUserFiles
 from serving.spawner_client import MailSocket, SpawnerClient
 from spool.errors import (
     MailboxBusyError,
