@@ -26,6 +26,7 @@ from mta.smtp.steps import (
     Deliver,
     Discard,
     Envelope,
+    Refused,
     Send,
     SessionPolicy,
     StartTls,
@@ -153,6 +154,8 @@ class LmtpProtocol(TwistedProtocol):
                 self._message().add(octets)
             case Discard():
                 self._forget_message()
+            case Refused(address, reply):
+                self._recipients.refused(address, reply)
             case CheckRecipient(address, sender):
                 self._checking = True
                 self._recipients.check(address, sender).addCallback(self._checked)

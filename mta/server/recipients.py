@@ -124,6 +124,11 @@ class Recipients:
         delivering = defer.maybeDeferred(self._service.deliveries.deliver, address, sender, message)
         return delivering.addBoth(over)
 
+    def refused(self, address: str, reply: Reply) -> None:
+        """Note that a recipient is refused a message, for what the message is and not for who they are."""
+        self._service.totals.lmtp_refused += 1
+        self._tell(address, f"{reply.enhanced} {reply.text}")
+
     def _good(self, address: str) -> None:
         self._service.good_recipients.note(address, self._service.clock.seconds())
 

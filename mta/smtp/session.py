@@ -43,6 +43,7 @@ from mta.smtp.steps import (
     Deliver,
     Discard,
     Envelope,
+    Refused,
     Request,
     Send,
     SessionPolicy,
@@ -386,7 +387,8 @@ class Session:
 
     def _refused(self, refusal: Reply) -> Iterator[Step]:
         yield Discard()
-        for _ in self._transaction.recipients:
+        for address in self._transaction.recipients:
+            yield Refused(address, refusal)
             yield _sent(refusal)
         self._begin_anew()
 

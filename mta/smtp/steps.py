@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mta.smtp.replies import Reply
+
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
@@ -62,6 +64,14 @@ class Discard:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A good recipient of a whole message that is delivered to nobody: note it; the reply is sent by its own step."""
+
+    address: str
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """Start the handshake; report by ``Session.tls_started``. What was received before it is not to be used."""
 
@@ -72,4 +82,4 @@ class Close:
 
 
 Request: TypeAlias = CheckRecipient | Deliver | StartTls
-Step: TypeAlias = Send | Content | Discard | Close | Request
+Step: TypeAlias = Send | Content | Discard | Refused | Close | Request

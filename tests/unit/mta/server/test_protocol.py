@@ -345,6 +345,16 @@ def test_the_address_of_a_client_is_logged_and_counted() -> None:
     assert [event["peer"] for event in events] == ["192.0.2.7:5"]
 
 
+def test_a_message_that_is_refused_for_all_is_logged_for_each() -> None:
+    client = Connection(LmtpSettings(bare_line_ends="refuse"))
+    events: list[dict[str, object]] = []
+    client.service.log.observer = events.append  # type: ignore[assignment]
+    client.begin("a@y", "b@y")
+    assert client.ask(b"DATA", b"a\nb", b".") == ["354", "550 5.6.0", "550 5.6.0"]
+    assert [(event["recipient"], str(event["outcome"])[:5]) for event in events] == [("a@y", "5.6.0"), ("b@y", "5.6.0")]
+    assert client.service.totals.lmtp_refused == 2
+
+
 def test_what_a_client_chose_looks_like_no_field_in_the_log() -> None:
     client = Connection()
     events: list[dict[str, object]] = []

@@ -14,6 +14,7 @@ from mta.smtp.steps import (
     Deliver,
     Discard,
     Envelope,
+    Refused,
     Send,
     SessionPolicy,
     StartTls,
@@ -39,6 +40,7 @@ class Talk:
         self.sent = b""
         self.content = b""
         self.delivered: list[tuple[Envelope, bytes]] = []
+        self.refused: list[tuple[str, Reply]] = []
         self.closed = False
         self.tls = 0
         self.held: list[Envelope] = []  # what is not decided yet
@@ -73,6 +75,8 @@ class Talk:
                     self.sent += octets
                 case Content(octets):
                     self.content += octets
+                case Refused(address, reply):
+                    self.refused.append((address, reply))
                 case Discard():
                     self.content = b""
                 case Close():

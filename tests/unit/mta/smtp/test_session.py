@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mta.smtp.commands import COMMAND_OCTETS_MAX
-from mta.smtp.replies import DELIVERED, Reply
+from mta.smtp.replies import DELIVERED, TOO_LARGE, Reply
 from mta.smtp.session import ERRORS_MAX, State
 from mta.smtp.steps import Envelope
 from tests.unit.mta.smtp.talk import Talk, codes
@@ -136,6 +136,7 @@ def test_a_message_that_is_too_large_is_refused_for_each_and_not_kept(body: byte
     talk.begin("a@y", "b@y")
     assert codes(talk.say(b"DATA\r\n" + body + b"\r\n.\r\n")) == ["354", "552 5.3.4", "552 5.3.4"]
     assert talk.delivered == []
+    assert talk.refused == [("a@y", TOO_LARGE), ("b@y", TOO_LARGE)]
     assert talk.ask("MAIL FROM:<s@x> SIZE=10001", "MAIL FROM:<s@x> SIZE=10000") == ["552 5.3.4", "250 2.1.0"]
 
 
