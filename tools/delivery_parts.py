@@ -16,7 +16,7 @@ from delivery.resolver import Account, AddressResolver
 from delivery.settings import DeliverySettings
 from mta.server.deliveries import LocalDeliveries, SiteDeliveries
 from mta.server.delivery_dialogue import order_of
-from mta.server.delivery_process import ProgramSlot, run_delivery_process
+from mta.server.delivery_process import MayBegin, ProgramSlot, run_delivery_process
 from mta.server.program_deliveries import ProgramDeliveries, forwards_elsewhere, programs_elsewhere
 from mta.server.program_process import run_program_process
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
@@ -149,7 +149,7 @@ def admission_settings(delivery: DeliverySettings) -> ProgramAdmissionSettings:
     )
 
 
-def _process_agent(parts: ServiceParts, slot: ProgramSlot) -> DeliveryAgent:
+def _process_agent(parts: ServiceParts, slot: ProgramSlot, may_begin: MayBegin) -> DeliveryAgent:
     settings = parts.settings
     return DeliveryAgent(
         parts.site,
@@ -157,6 +157,7 @@ def _process_agent(parts: ServiceParts, slot: ProgramSlot) -> DeliveryAgent:
         settings.delivery,
         has_own_uid=partial(has_own_uid, root=settings.spool.root),
         program_slot=no_slot_in_dotlock_group if parts.service.groups else slot,
+        may_begin=may_begin,
     )
 
 

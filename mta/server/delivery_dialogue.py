@@ -2,7 +2,8 @@
 
 The spawner tells the process whose mail it is (``order_of``). The worker sends one request over the socket it was
 given: ``{"do": "check"}``, or ``{"do": "deliver"}`` with the message as a descriptor, each with the ``sender``. The
-process answers ``{"programs": true}`` once it has a slot for programs and is about to run some, and at last
+process answers ``{"out_of_lane": true}`` when more than the disk has a part from now on: it has a slot for programs and
+is about to run some, or it is about to forward. At last it answers
 ``{"done": true}`` or a failure (``serving.error_frames``). Any other answer is temporary trouble.
 """
 
@@ -24,7 +25,7 @@ from spool.errors import MailboxUnavailableError, SpoolError
 from spool.names import UserName
 from spool.quota.limits import Limit
 
-PROGRAMS_RUN: Final = Frame({"programs": True})
+OUT_OF_LANE: Final = Frame({"out_of_lane": True})
 DONE: Final = Frame({"done": True})
 _ERRORS: Final = known_errors(spool.errors, serving.errors, delivery.errors)
 

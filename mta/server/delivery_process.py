@@ -18,8 +18,9 @@ from typing import TypeAlias
 from delivery.agent import DeliveryAgent
 from delivery.errors import ProgramDeferredError
 from delivery.messages import Message
+from delivery.plans import Plan
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, account_of, sender_of
+from mta.server.delivery_dialogue import DONE, OUT_OF_LANE, account_of, sender_of
 from serving.channel import Channel, ChannelError, Frame
 from serving.error_frames import error_frame
 from serving.orders import serve_orders
@@ -28,7 +29,8 @@ from serving.program_slots import ask_for_slot, give_back
 from spool.errors import SpoolError
 
 ProgramSlot: TypeAlias = Callable[[Account], AbstractContextManager[None]]
-MakeAgent: TypeAlias = Callable[[ProgramSlot], DeliveryAgent]
+MayBegin: TypeAlias = Callable[[Plan], None]
+MakeAgent: TypeAlias = Callable[[ProgramSlot, MayBegin], DeliveryAgent]
 """Makes the delivery agent of this process; deliveries that run programs are to be held within the slot."""
 
 
@@ -49,7 +51,7 @@ class _Service:
         self._account = account
         self._control = control
         self._worker = worker
-        self._agent = make_agent(self._slot)
+        self._agent = make_agent(self._slot, self._may_begin)
 
     def run(self) -> None:
         """Answer one request, unless the worker has gone or talks nonsense."""
@@ -74,6 +76,10 @@ class _Service:
                 asked.discard()
                 raise ChannelError("unknown request")
 
+    def _may_begin(self, plan: Plan) -> None:
+        if plan.forwards:
+            self._worker.send(OUT_OF_LANE)
+
     @contextlib.contextmanager
     def _slot(self, _: Account) -> Iterator[None]:
         """Hold a slot of the spawner's while programs run."""
@@ -81,7 +87,7 @@ class _Service:
             ask_for_slot(self._control)
         except (NoSlotError, ChannelError) as error:
             raise ProgramDeferredError(f"no program may start now: {error}") from error
-        self._worker.send(PROGRAMS_RUN)
+        self._worker.send(OUT_OF_LANE)
         failed = False
         try:
             yield

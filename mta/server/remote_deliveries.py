@@ -2,7 +2,7 @@
 
 A question to such a process is an operation like one in a thread: the same limits hold, for a user and for a file
 system, and a file system that hangs is known to hang (``serving.admission``). It leaves that lane when the process
-begins to run programs, since they may take long while nothing is wrong with the file system.
+begins to run programs or is to forward, which may take long while nothing is wrong with the file system.
 
 Given up is a question that is not answered in time. The process is killed then, which ends what it had not renamed yet
 and its programs; whether it was too late for that is logged.
@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from delivery.messages import Message
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import PROGRAMS_RUN, outcome_of, request
+from mta.server.delivery_dialogue import OUT_OF_LANE, outcome_of, request
 from mta.server.turns import UserTurns
 from serving.channel import Frame
 from serving.errors import OperationTimedOutError
@@ -106,7 +106,7 @@ class _Question:
         self._given_up = False
 
     def ask(self) -> Deferred[None]:
-        """Ask. Fires when the process runs programs, has answered, or is gone; fails where none was to be had."""
+        """Ask. Fires when the process leaves the lane, has answered, or is gone; fails where none was to be had."""
         self._out_of_lane = Deferred()
         self._opening = self._spawner.deliver(self._account.recipient.address)
         self._opening.addCallbacks(self._opened, self._out_of_lane.errback)
@@ -136,7 +136,7 @@ class _Question:
 
     def _receive(self, channel: ReactorChannel, frame: Frame) -> None:
         frame.discard()
-        if frame.message == PROGRAMS_RUN.message:
+        if frame.message == OUT_OF_LANE.message:
             self._leave_lane()
             return
         channel.close()

@@ -15,8 +15,8 @@ from delivery.agent import DeliveryAgent
 from delivery.messages import Message
 from delivery.resolver import AddressResolver
 from delivery.settings import DeliverySettings
-from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, order_of, outcome_of, request
-from mta.server.delivery_process import ProgramSlot, run_delivery_process
+from mta.server.delivery_dialogue import DONE, OUT_OF_LANE, order_of, outcome_of, request
+from mta.server.delivery_process import MayBegin, ProgramSlot, run_delivery_process
 from serving.channel import Channel, ChannelError, Frame, socket_pair
 from serving.orders import IDLE
 from spool.assign import Assignment, AssignRecord, publish_assign
@@ -47,13 +47,14 @@ class World:
         with control:
             return run_delivery_process(self.agent, control)
 
-    def agent(self, slot: ProgramSlot | None = None) -> DeliveryAgent:
+    def agent(self, slot: ProgramSlot, may_begin: MayBegin) -> DeliveryAgent:
         return DeliveryAgent(
             self.site,
             self.home.settings,
-            DeliverySettings(added_fields=()),
+            DeliverySettings(added_fields=(), sendmail=("/bin/true",)),
             has_own_uid=lambda _: True,
-            program_slot=slot or (lambda _: contextlib.nullcontext()),
+            program_slot=slot,
+            may_begin=may_begin,
         )
 
     def order(self) -> Channel:
@@ -123,12 +124,26 @@ def test_programs_run_within_a_slot(world: World, status: int, failed: bool) -> 
     with world.order() as worker:
         world.deliver(worker)
         world.answer_to_program(Frame({"refused": None}))
-        assert worker.receive() == PROGRAMS_RUN
+        assert worker.receive() == OUT_OF_LANE
         answer = worker.receive()
         assert answer is not None
         assert (outcome_of(answer) is None) is (status == 0)
     assert world.control.receive() == Frame({"kind": "give_back", "failed": failed})
     assert world.control.receive() == IDLE
+
+
+def test_what_forwards_leaves_the_lane_of_its_disk(world: World) -> None:
+    world.home.write(".qmail", "./Maildir/\na@b.org\n")
+    with world.order() as worker:
+        worker.send(request("check", "s@x"))
+        assert worker.receive() == DONE
+    assert world.control.receive() == IDLE
+    with world.order() as worker:
+        world.deliver(worker)
+        assert worker.receive() == OUT_OF_LANE
+        assert worker.receive() == DONE
+    assert world.control.receive() == IDLE
+    assert world.home.mail() == [BODY]
 
 
 def test_without_a_slot_nothing_is_done(world: World) -> None:

@@ -17,7 +17,7 @@ from delivery.environment import Recipient
 from delivery.messages import Message
 from delivery.program_shares import ProgramShare
 from delivery.resolver import Account
-from mta.server.delivery_dialogue import DONE, PROGRAMS_RUN, request
+from mta.server.delivery_dialogue import DONE, OUT_OF_LANE, request
 from mta.server.remote_deliveries import Asking, RemoteDeliveries
 from mta.server.turns import RETRY_SECONDS, UserTurns
 from serving.blocking import Bulkheads
@@ -200,7 +200,7 @@ def test_a_user_has_one_delivery_at_a_time_and_others_need_not_wait(world: World
 def test_programs_leave_the_lane_to_the_users_other_mail(world: World) -> None:
     first, second = world.deliver(), world.deliver()
     slow = world.serve()
-    say(world, slow, PROGRAMS_RUN)
+    say(world, slow, OUT_OF_LANE)
     say(world, world.serve(), DONE)
     assert (first, second) == ([], [None])
     world.reactor.advance(OPERATION_SECONDS)
@@ -224,7 +224,7 @@ def test_a_delivery_that_takes_too_long_is_killed_and_its_user_waits_until_it_is
 def test_programs_that_take_too_long_are_killed(world: World) -> None:
     over = world.deliver()
     process = world.serve()
-    say(world, process, PROGRAMS_RUN)
+    say(world, process, OUT_OF_LANE)
     world.reactor.advance(REPLY_SECONDS)
     assert over == [defer.TimeoutError]
     assert world.killed()
