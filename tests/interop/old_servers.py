@@ -55,7 +55,7 @@ def popa3d(directory: Path, account: Account, mboxes: Mapping[str, Path], passwo
     """
     etc, mail = directory / "etc", directory / "mail"
     directory.mkdir()
-    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    subprocess.run(["cp", "--archive", "/etc", etc], check=True)  # with whatever a machine has there, sockets as well
     shutil.copy(PEERS / "etc/pam.d/popa3d", etc / "pam.d")
     mail.mkdir()
     digest = subprocess.run(["openssl", "passwd", "-5", password], capture_output=True, check=True, text=True).stdout
