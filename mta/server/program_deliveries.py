@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredSemaphore
 
 from delivery.agent import DeliveryAgent
 from delivery.engine import Run
@@ -22,6 +22,7 @@ from delivery.messages import Message
 from delivery.plans import Plan
 from delivery.resolver import Account
 from mta.server.deliveries import AccountDeliveries
+from mta.server.endings import Ending
 from mta.server.program_client import programs_over
 from serving.spawner_client import SpawnerClient
 from serving.threads import Raised, Threads
@@ -115,17 +116,14 @@ class ProgramDeliveries:
     async def _in_thread(self, function: Callable[[], object]) -> None:
         """Run a function to its end, even if this is cancelled meanwhile: it reads the message."""
         outcomes: list[object] = []
-        ended: Deferred[None] = Deferred()
+        ended = Ending()
 
         def over(outcome: object) -> None:
             outcomes.append(outcome)
-            ended.callback(None)
+            ended.come()
 
         self._threads.run(function, over)
-        while not outcomes:
-            ended = Deferred()
-            with suppress(CancelledError):
-                await ended
+        await ended.wait()
         (outcome,) = outcomes
         if isinstance(outcome, Raised):
             raise outcome.error

@@ -7,15 +7,15 @@ sessions, and a user who gets much mail holds up nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from delivery.environment import Recipient
+from mta.server.endings import Ending
 from serving.blocking import Bulkheads
 from serving.errors import BulkheadFullError, OperationTimedOutError
 from spool.errors import HomeUnavailableError
@@ -71,15 +71,15 @@ class UserTurns:
     ) -> None:
         pause = RETRY_SECONDS
         while True:
-            returned: Deferred[None] = Deferred()
+            returned = Ending()
             try:
-                await self._bulkheads.run(user, file_system, function, returned=partial(returned.callback, None))
+                await self._bulkheads.run(user, file_system, function, returned=returned.come)
             except BulkheadFullError:
                 await deferLater(self._clock, pause)
                 pause = min(2 * pause, RETRY_SECONDS_MAX)
             except (CancelledError, OperationTimedOutError):
                 if to_its_end:
-                    await returned
+                    await returned.wait()
                 raise
             else:
                 return

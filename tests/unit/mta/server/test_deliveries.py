@@ -230,6 +230,22 @@ def test_a_delivery_that_the_bulkheads_give_up_has_its_message_until_its_thread_
     assert len(world.home.mail()) == 1
 
 
+def test_a_delivery_that_is_given_up_and_cancelled_after_that_has_its_message_until_its_thread_is_back(
+    world: World,
+) -> None:
+    # As with every home that hangs: first the bulkheads' time is over, then the client's.
+    with contextlib.closing(Message.of([BODY])) as message:
+        delivering = world.deliveries.deliver("joe@a.org", "s@x", message)
+        over = outcome(delivering)
+        world.clock.advance(LimitsSettings().operation_seconds + 1)
+        for _ in range(2):
+            delivering.cancel()
+            assert over == []
+        world.threads.go()
+    assert over == [None]
+    assert len(world.home.mail()) == 1
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_a_delivery_that_is_cancelled_after_it_began_is_over_when_its_thread_is_back(world: World, full: bool) -> None:
     with contextlib.closing(Message.of([BODY])) as message:
