@@ -77,7 +77,7 @@ def worker_deliveries(
     in_bulkheads = LocalDeliveries(agent_here(may_begin=forwards_elsewhere), local_turns)
     local = ProgramDeliveries(in_bulkheads, agent_here(), spawner, threads, variables)
     remote_turns = UserTurns(remote_bulkheads, file_system_of, reactor)
-    remote = RemoteDeliveries(reactor, spawner, remote_turns, settings.lmtp.reply_seconds)
+    remote = RemoteDeliveries(reactor, spawner, remote_turns)
     resolver = AddressResolver(parts.site, settings.spool, settings.delivery)
     return SiteDeliveries(resolver.resolve, os.getuid(), local, remote)
 

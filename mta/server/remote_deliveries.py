@@ -4,8 +4,8 @@ A question to such a process is an operation like one in a thread: the same limi
 system, and a file system that hangs is known to hang (``serving.admission``). It leaves that lane when the process
 begins to run programs or is to forward, which may take long while nothing is wrong with the file system.
 
-Given up is a question that is not answered in time. The process is killed then, which ends what it had not renamed yet
-and its programs; whether it was too late for that is logged.
+Given up is a question that the lane's time is over for, or that is cancelled. The process is killed then, which ends
+what it had not renamed yet and its programs; whether it was too late for that is logged.
 """
 
 from __future__ import annotations
@@ -40,14 +40,12 @@ class RemoteDeliveries:
         reactor: runs in this process.
         spawner: gives sockets to delivery processes.
         turns: bulkheads with ``Asking`` for threads.
-        reply_seconds: a delivery is given up after this time.
     """
 
-    def __init__(self, reactor: Any, spawner: SpawnerClient, turns: UserTurns, reply_seconds: float) -> None:
+    def __init__(self, reactor: Any, spawner: SpawnerClient, turns: UserTurns) -> None:
         self._reactor = reactor
         self._spawner = spawner
         self._turns = turns
-        self._reply_seconds = reply_seconds
 
     def check(self, account: Account, sender: str | None) -> Deferred[None]:
         """``Deliveries.check``."""
@@ -55,9 +53,7 @@ class RemoteDeliveries:
 
     def deliver(self, account: Account, sender: str | None, message: Message) -> Deferred[None]:
         """``Deliveries.deliver``."""
-        asked = partial(_to_deliver, sender, message)
-        delivered = Deferred.fromCoroutine(self._ask(account, asked))
-        return delivered.addTimeout(self._reply_seconds, self._reactor)
+        return Deferred.fromCoroutine(self._ask(account, partial(_to_deliver, sender, message)))
 
     async def _ask(self, account: Account, asked: Callable[[], Frame]) -> None:
         question = _Question(self._reactor, self._spawner, account, asked)

@@ -31,7 +31,6 @@ from spool.errors import MailboxUnavailableError, QuotaExceededError
 from spool.names import UserName
 
 BODY = b"Subject: x\n\nbody\n"
-REPLY_SECONDS = 30.0
 OPERATION_SECONDS = 20.0
 
 
@@ -73,12 +72,15 @@ class World:
             self.reactor, LimitsSettings(operation_seconds=OPERATION_SECONDS), Asking(), lambda _: None
         )
         turns = UserTurns(self.bulkheads, lambda _: "/", self.reactor)
-        self.deliveries = RemoteDeliveries(self.reactor, client, turns, REPLY_SECONDS)
+        self.deliveries = RemoteDeliveries(self.reactor, client, turns)
         self.message = Message.of([BODY])
         self.processes: list[Channel] = []
 
+    def begin(self, user: str = "joe") -> Deferred[None]:
+        return self.deliveries.deliver(account(user), "s@x", self.message)
+
     def deliver(self, user: str = "joe") -> list[object]:
-        return outcome(self.deliveries.deliver(account(user), "s@x", self.message))
+        return outcome(self.begin(user))
 
     def asked(self) -> tuple[int, str]:
         """What the spawner is asked: number and address."""
@@ -221,12 +223,13 @@ def test_a_delivery_that_takes_too_long_is_killed_and_its_user_waits_until_it_is
     assert world.bulkheads.totals.running == 0
 
 
-def test_programs_that_take_too_long_are_killed(world: World) -> None:
-    over = world.deliver()
+def test_programs_that_nobody_waits_for_any_more_are_killed(world: World) -> None:
+    delivering = world.begin()
+    over = outcome(delivering)
     process = world.serve()
     say(world, process, OUT_OF_LANE)
-    world.reactor.advance(REPLY_SECONDS)
-    assert over == [defer.TimeoutError]
+    delivering.cancel()
+    assert over == [defer.CancelledError]
     assert world.killed()
     process.close()
     world.reactor.read()
