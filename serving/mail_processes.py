@@ -16,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ class MailProcesses:
         self._clock = clock
         self._freed = freed
         self._asked = asked
-        self._all: set[MailProcess] = set()
+        self._of_uid: defaultdict[int, set[MailProcess]] = defaultdict(set)  # dying ones, too
+        self._count = 0  # of all of them
         self._idle: dict[MailProcess, None] = {}  # the one that has been so for longest comes first
         self._dying: set[MailProcess] = set()
         self._forked = self._reused = 0
@@ -116,7 +118,8 @@ class MailProcesses:
         """
         frame = Frame(order.message, descriptor=end.fileno())
         self._hear_from(order.uid)
-        for process in [each for each in self._idle if (each.order.uid, each.order.gid) == (order.uid, order.gid)]:
+        of_user = self._of_uid.get(order.uid, set())
+        for process in [each for each in of_user if each in self._idle and each.order.gid == order.gid]:
             try:
                 process.control.send_now(frame)
             except ChannelError:
@@ -153,7 +156,7 @@ class MailProcesses:
     def counters(self) -> dict[str, int]:
         """Figures for ``mailspool status``."""
         return {
-            "processes": len(self._all),
+            "processes": self._count,
             "idle": len(self._idle),
             "dying": len(self._dying),
             "forked": self._forked,
@@ -162,21 +165,25 @@ class MailProcesses:
 
     def _hear_from(self, uid: int) -> None:
         """Hear which processes of a user have become idle: whoever they served may ask again before we look."""
-        for process in [each for each in self._all if each.order.uid == uid and each not in self._idle]:
+        for process in [each for each in self._of_uid.get(uid, set()) if each not in self._idle]:
             self._on_readable(process)
 
     def _wait_for_dead(self) -> None:
         for process in tuple(self._dying):
             if os.waitpid(process.pid, os.WNOHANG)[0] != 0:
                 self._dying.discard(process)
-                self._all.discard(process)
+                self._count -= 1
+                of_user = self._of_uid[process.order.uid]
+                of_user.discard(process)
+                if not of_user:
+                    del self._of_uid[process.order.uid]
 
     def _fork(self, order: Order) -> MailProcess:
         self._wait_for_dead()
-        of_user = sum(process.order.uid == order.uid for process in self._all)
-        if len(self._all) - len(self._idle) >= self._plan.processes_max or of_user >= self._plan.processes_per_user_max:
+        of_user = len(self._of_uid.get(order.uid, ()))
+        if self._count - len(self._idle) >= self._plan.processes_max or of_user >= self._plan.processes_per_user_max:
             raise TooManyProcessesError(
-                f"{of_user} {self._plan.name} processes of uid {order.uid}, {len(self._all)} in all"
+                f"{of_user} {self._plan.name} processes of uid {order.uid}, {self._count} in all"
             )
         ours, theirs = socket_pair()
         try:
@@ -190,7 +197,8 @@ class MailProcesses:
         theirs.close()
         self._forked += 1
         process = MailProcess(order, pid, Channel(ours))
-        self._all.add(process)
+        self._of_uid[order.uid].add(process)
+        self._count += 1
         self._selector.register(process.control, selectors.EVENT_READ, lambda: self._on_readable(process))
         return process
 
