@@ -16,15 +16,14 @@ import pwd
 import statistics
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.servers import ACCOUNT, make_account, machine, start, stop, Server
+from tests.interop.installation import lay_out
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 DOVECOT_LDA = "/usr/lib/dovecot/dovecot-lda"
 SENDER = "sender@example.org"
 SETTINGS = """\
@@ -99,18 +98,7 @@ def install(directory: Path, python: Path) -> Path:
         [python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])"],
         check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.strip()  # fmt: skip
-    packages = directory / "lib" / version / "site-packages"
-    packages.mkdir(parents=True)
-    for name in ("accounts", "delivery", "mta", "popd", "serving", "spool", "tools"):
-        (packages / name).symlink_to(CHECKOUT / name)
-    (packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    program = directory / "bin" / "spool-deliver"
-    program.parent.mkdir()
-    program.with_name("python3").symlink_to(python)
-    program.write_bytes((CHECKOUT / "launchers" / "spool-deliver").read_bytes())
-    program.chmod(0o755)
-    (directory / "pyvenv.cfg").write_text(f"home = {python.parent}\n")
-    return program
+    return lay_out(directory, python, version)
 
 
 def make_site(directory: Path) -> Path:
