@@ -49,7 +49,7 @@ class ProgramRefusedError(SpoolError):
     def __init__(self, message: str, output: str = "") -> None:
         super().__init__(message)
         if output:
-            self.public_text = output  # type: ignore[misc]
+            self.public_text = output
 
 
 class ForwardingDeferredError(SpoolError):
@@ -61,7 +61,7 @@ class ForwardingDeferredError(SpoolError):
     def __init__(self, message: str, status: EnhancedStatus | None = None) -> None:
         super().__init__(message)
         if status is not None:
-            self.status = status  # type: ignore[misc]
+            self.status = status
 
 
 class ForwardingRefusedError(SpoolError):
@@ -73,4 +73,4 @@ class ForwardingRefusedError(SpoolError):
     def __init__(self, message: str, status: EnhancedStatus | None = None) -> None:
         super().__init__(message)
         if status is not None:
-            self.status = status  # type: ignore[misc]
+            self.status = status

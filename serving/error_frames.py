@@ -53,8 +53,8 @@ def error_of(frame: Frame, known: Mapping[str, type[SpoolError]]) -> SpoolError:
             "status": [4 | 5 as class_, int(subject), int(detail)],
         }:
             error = known.get(name, SpoolError)(text[:_TEXT_MAX])
-            error.public_text = public[:_TEXT_MAX]  # type: ignore[misc]
-            error.status = EnhancedStatus(class_, subject, detail)  # type: ignore[misc]
+            error.public_text = public[:_TEXT_MAX]
+            error.status = EnhancedStatus(class_, subject, detail)
             return error
         case _:
             raise ChannelError("not an error")

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from spool.errors import EnhancedStatus, SpoolError
 
 
 class BulkheadFullError(SpoolError):
     """The user or the file system has too much blocking work out already; nothing was begun."""
 
-    status: ClassVar[EnhancedStatus] = EnhancedStatus(4, 3, 2)
-    public_text: ClassVar[str] = "mailbox not available now, try again later"
+    status = EnhancedStatus(4, 3, 2)
+    public_text = "mailbox not available now, try again later"
 
 
 class OperationTimedOutError(SpoolError):
     """Blocking work did not end in its time. It may still end later, so its effect is not known."""
 
-    status: ClassVar[EnhancedStatus] = EnhancedStatus(4, 3, 2)
-    public_text: ClassVar[str] = "mailbox does not answer, try again later"
+    status = EnhancedStatus(4, 3, 2)
+    public_text = "mailbox does not answer, try again later"
 
 
 class LongerThanListedError(SpoolError):
     """A message is longer than its listed size said and does not fit in memory; it can still be streamed."""
 
-    status: ClassVar[EnhancedStatus] = EnhancedStatus(4, 2, 0)
-    public_text: ClassVar[str] = "message is not as it was listed, try again later"
+    status = EnhancedStatus(4, 2, 0)
+    public_text = "message is not as it was listed, try again later"

@@ -6,7 +6,6 @@ An error knows whether it is permanent; only the edge knows its dialect (``-ERR 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,12 @@ class SpoolError(Exception):
     """Root of what the spool raises on purpose.
 
     ``status`` and ``public_text`` go to the peer, so neither names a path, a uid or an errno;
-    the exception's own message is for the log and may.
+    the exception's own message is for the log and may. A class has both; where a program or another server has said
+    something better, so has the instance.
     """
 
-    status: ClassVar[EnhancedStatus] = EnhancedStatus(4, 3, 0)
-    public_text: ClassVar[str] = "mail system error"
+    status: EnhancedStatus = EnhancedStatus(4, 3, 0)
+    public_text: str = "mail system error"
 
 
 class SettingsError(SpoolError):

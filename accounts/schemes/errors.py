@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from spool.errors import EnhancedStatus, SpoolError
 
 
@@ -17,5 +15,5 @@ class VerifierError(SpoolError):
 class UnusablePasswordError(SpoolError):
     """A password that cannot be stored under a scheme."""
 
-    status: ClassVar[EnhancedStatus] = EnhancedStatus(5, 7, 0)
-    public_text: ClassVar[str] = "unusable password"
+    status = EnhancedStatus(5, 7, 0)
+    public_text = "unusable password"

@@ -31,8 +31,8 @@ def test_what_an_error_has_from_elsewhere_goes_along() -> None:
     class ToldError(SpoolError):
         def __init__(self) -> None:
             super().__init__("exit 100")
-            self.public_text = "no such list"  # type: ignore[misc]
-            self.status = EnhancedStatus(5, 3, 0)  # type: ignore[misc]
+            self.public_text = "no such list"
+            self.status = EnhancedStatus(5, 3, 0)
 
     found = error_of(sent(ToldError()), KNOWN)
     assert (type(found), found.public_text, found.status) == (SpoolError, "no such list", EnhancedStatus(5, 3, 0))
